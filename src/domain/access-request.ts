@@ -1,0 +1,43 @@
+/** What is asked of the policy engine: principal + action + resource + fields + context. */
+
+import type { FieldWord } from './catalog.ts'
+
+/** What is acted on. `none`: a route about no resource of the fleet (public lists, the caller's own token). */
+export type ResourceType = 'organization' | 'product' | 'device' | 'none'
+
+/** Ids are canonical (folded, never a slug or a name). A device always has its product unless it is in none. */
+export type Resource = {
+  type: ResourceType
+  organization?: string
+  product?: string
+  device?: string
+}
+
+/** A typed value from the wire or from a cloud's answer. */
+export type Value =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Value[]
+  | { readonly [key: string]: Value }
+
+export type AccessRequest = {
+  action: string
+  resource: Resource
+  /** Names per field word; a word that is absent or empty counts as "no field". */
+  fields: Readonly<Partial<Record<FieldWord, readonly string[]>>>
+  /** Request values that `with` may read, by name. */
+  values: Readonly<Record<string, Value>>
+  /** About a device that only the cloud can name (a SIM's, a ledger instance's): not decidable for a device limit yet. */
+  relation?: true
+}
+
+/** Circumstances of the whole request. */
+export type RequestContext = {
+  requestId: string
+  /** Milliseconds since the epoch. */
+  atMs: number
+  /** The client's address as the gate derived it. */
+  address: string
+}

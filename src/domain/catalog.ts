@@ -1,0 +1,189 @@
+/** What one cloud's API is: routes, actions, scopes, classes, resource types. Loaded by `catalog/`, read by everyone. */
+
+import type { ResourceType } from './access-request.ts'
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** The kinds of names a rule can list to narrow an action, e.g. `functions: [reboot]`. `body` names body keys. */
+export type FieldWord = 'functions' | 'variables' | 'events' | 'ledgers' | 'body'
+
+export type Catalog = {
+  name: string
+  /** SHA-256 (hex) of the catalog's source text: part of every revision. */
+  hash: string
+  resources: Readonly<Record<Exclude<ResourceType, 'none'>, ResourceSpec>>
+  credentials: CredentialPlaces
+  errors: ErrorShape
+  /** Class name to its sentence for people. */
+  classes: ReadonlyMap<string, string>
+  actions: ReadonlyMap<string, Action>
+  /** Scope name to the names of its actions (one, or its deeds). */
+  scopes: ReadonlyMap<string, readonly string[]>
+  routes: readonly Route[]
+  /** Lower-case names of client headers that go upstream; all others are dropped. */
+  forwardHeaders: readonly string[]
+  /** Lower-case names of upstream headers that go back to the client beyond the gate's fixed set. */
+  returnHeaders: readonly string[]
+}
+
+export type ResourceSpec = {
+  /** The cloud's words, used as keys of policy files: `product`, `products`. */
+  one: string
+  many: string
+  /** Grammar of a canonical id after `fold`, anchored. */
+  id: RegExp
+  /** Letter case is folded before matching and deciding. */
+  fold: 'lower' | 'none'
+  /** Grammar of another spelling (slug, device name) that the directory resolves; absent: ids only. */
+  alias?: RegExp
+  attributes: ReadonlyMap<string, Attribute>
+  /** Keys known in an answer's item of this type; empty: not checked at load. */
+  keys: readonly string[]
+  lookup?: Lookup
+}
+
+/** How the directory asks the cloud about one resource. Patterns are route patterns; picks are dotted paths in the answer. */
+export type Lookup = {
+  /** With all boundary parameters known, e.g. `/v1/products/:product/devices/:device`. */
+  path: string
+  /** Device only: without its product, by id or name, e.g. `/v1/devices/:device`. */
+  bare?: string
+  /** Dotted paths from the answer's root: `id`, and where known `slug`, `organization`, `product`. */
+  pick: Readonly<Record<string, string>>
+  /** Statuses that mean "no such thing", e.g. 403 and 404. */
+  absent: readonly number[]
+}
+
+export type AttributeType = 'string' | 'number' | 'boolean' | 'time' | 'strings'
+
+export type Attribute = {
+  name: string
+  type: AttributeType
+  /** Dotted path from the root of the `lookup` answer's object. */
+  from: string
+  says: string
+}
+
+/** Where a client may put its token. The header is always taken. */
+export type CredentialPlaces = {
+  /** Name of the query or form parameter, e.g. `access_token`. */
+  parameter: string
+  query: readonly Method[]
+  form: readonly Method[]
+}
+
+export type ErrorShape = {
+  /** Body template: key to literal text, or `$error`, `$says`, `$code`, `$tell`. */
+  body: Readonly<Record<string, string>>
+}
+
+export type Action = {
+  /** `devices.function:call`, `devices:update.name`. */
+  name: string
+  /** `devices:update`; equals `name` where the scope has one deed. */
+  scope: string
+  origin: 'cloud' | 'gate'
+  classes: readonly string[]
+  says: string
+  /** Field words that a rule on this action may use. */
+  fields: readonly FieldWord[]
+  /** Request values that `with` may name. */
+  values: ReadonlyMap<string, AttributeType>
+  /** `item`: one resource or none. `list`, `stream`: each item or event is decided by itself. */
+  shape: 'item' | 'list' | 'stream'
+  /** True where one device is acted on; false where a product, an organization or nothing is. */
+  onDevice: boolean
+  /** May be reached by wildcards for a device-limited API user although it is not about one device. */
+  deviceFree: boolean
+  /** Attributes of the resource that the action writes. */
+  writes: readonly string[]
+}
+
+/** One method and one path pattern: what it means and what is sent on. */
+export type Route = {
+  /** `GET /v1/products/:product/devices/:device`: unique, stable, written to the audit log. */
+  id: string
+  method: Method
+  pattern: Pattern
+  /** Same deed in the form that is sent upstream; equal to `pattern` where there is no better one. */
+  upstream: Pattern
+  way: 'small' | 'streaming'
+  kind: RouteKind
+  deeds: readonly Deed[]
+  query: ReadonlyMap<string, KeySpec>
+  body: BodySpec
+  answer: AnswerSpec
+  /** Where device ids sit beside the path. Each named device is decided. */
+  devices: readonly DevicePlace[]
+  /** Path parameter that belongs to a device through a look-up not made here (a SIM's ICCID, a ledger's scope value). */
+  relation?: string
+}
+
+/**
+ * `upstream`: decided, then sent on. `self`: answered by the gate itself. `refused`: known, and deliberately
+ * never served (`why` is for people).
+ */
+export type RouteKind =
+  | { kind: 'upstream' }
+  | { kind: 'self'; answer: 'user' | 'token' | 'revoke' }
+  | { kind: 'refused'; why: string }
+
+export type Pattern = { text: string; segments: readonly Segment[] }
+export type Segment =
+  | { literal: string }
+  | { parameter: string; /** Anchored, on the decoded segment. */ grammar: RegExp }
+
+/** One way a route may be meant. All deeds whose selectors match are asked; none matching is `no_deed`. */
+export type Deed = {
+  action: string
+  /** Asked only when one of these body keys is present; empty: always. */
+  keys: readonly string[]
+  /** Asked only under this request content type (media type only, lower case). */
+  contentType?: string
+  /** Asked only under this exact `Accept` media type. A deed without it is not asked when another deed's `accept` matches. */
+  accept?: string
+  /** Field word to where its name stands. `body` needs no entry: it is the body's own keys. */
+  fields: Readonly<Partial<Record<FieldWord, ValuePlace>>>
+  /** `with` name to where its value stands (first present place wins; two present is `invalid_body`). */
+  values: Readonly<Record<string, readonly ValuePlace[]>>
+}
+
+export type ValuePlace = { in: 'path' | 'query' | 'body'; key: string }
+export type DevicePlace = { in: 'query' | 'body'; key: string; list: boolean }
+
+/** `list`: JSON array; in a form `key[]=…` or repeated is refused unless `list`. `any`: any JSON, kept as it is. */
+export type KeySpec = {
+  type: 'string' | 'number' | 'boolean' | 'list' | 'object' | 'any'
+  required: boolean
+}
+
+export type BodySpec =
+  | { kind: 'none' }
+  | {
+      kind: 'fields'
+      types: readonly ('json' | 'form')[]
+      keys: ReadonlyMap<string, KeySpec>
+      optional: boolean
+    }
+  /** A whole JSON value that is the customer's own (a ledger's data): parsed strictly, sent on re-serialised. */
+  | { kind: 'json' }
+  /** Streamed; part names matched exactly, or by a trailing `*` for numbered files. */
+  | { kind: 'multipart'; files: readonly string[]; fields: readonly string[] }
+  /** Streamed as it is under one of these media types. */
+  | { kind: 'raw'; types: readonly string[] }
+  /** Chosen by content type; the media type of the request picks one. */
+  | { kind: 'choice'; of: readonly Exclude<BodySpec, { kind: 'choice' }>[] }
+
+/** How an answer is cut. `at` is a dotted path to the object or array; empty: the root. */
+export type AnswerSpec =
+  | { kind: 'object'; at: string; secrets: readonly string[] }
+  | {
+      kind: 'list'
+      at: string
+      secrets: readonly string[]
+      /** What each item is; item ids are for the list cutter. */
+      item: ResourceType
+    }
+  | { kind: 'stream' }
+  /** Binary, CSV, bare values: passed whole or not at all. */
+  | { kind: 'opaque' }

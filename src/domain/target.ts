@@ -1,0 +1,10 @@
+/** A request target in its one canonical form. */
+
+export type QueryEntry = { key: string; value: string }
+
+export type CanonicalTarget = {
+  /** Decoded path segments; none is empty, `.` or `..`. */
+  segments: readonly string[]
+  /** Decoded query, in order; keys are unique, but for `key[]`-style lists where the route takes a list. */
+  query: readonly QueryEntry[]
+}
