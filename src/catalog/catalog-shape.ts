@@ -1,0 +1,155 @@
+/** How a catalog file is written: the shape alone. What its words mean together is checked in `load.ts`. */
+
+import { flag, integer, mapping, text, textList, z } from '../lib/shape.ts'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+const FIELD_WORDS = ['functions', 'variables', 'events', 'ledgers', 'body'] as const
+const ATTRIBUTE_TYPES = ['string', 'number', 'boolean', 'time', 'strings'] as const
+
+const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)])
+
+const word = () => text().regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'must be a plain word')
+const endpoint = () =>
+  text().regex(
+    /^(GET|HEAD|POST|PUT|PATCH|DELETE) \/\S*$/,
+    'must be a method and a path, such as GET /v1/devices/:device',
+  )
+const mediaType = () =>
+  text().regex(/^[a-z0-9.+-]+\/[a-z0-9.+-]+$/, 'must be a media type in lower case')
+
+const keyWord = () =>
+  text().regex(
+    /^(string|number|boolean|list|object|any)!?$/,
+    'must be string, number, boolean, list, object or any, with a ! where it is required',
+  )
+
+/** `number!` is a number that must be there; `only` lists the texts that are taken. */
+const keyType = () =>
+  z.union([keyWord(), mapping({ only: textList(), required: flag().optional() })])
+
+/** `path.function`, `query.x`, `body.ids[]` for a list, `path.prefix*` for the beginning of a name. */
+const place = () =>
+  text().regex(
+    /^(path|query|body)\.[A-Za-z0-9_-]+(\[\]|\*)?$/,
+    'must be a place such as path.function, query.name or body.devices[]',
+  )
+
+const attribute = mapping({ type: z.enum(ATTRIBUTE_TYPES), from: text(), says: text() })
+
+const resource = mapping({
+  one: word(),
+  many: word(),
+  id: text(),
+  fold: z.enum(['lower', 'none']).optional(),
+  alias: mapping({ grammar: text(), on: textList().optional() }).optional(),
+  keys: textList().optional(),
+  attributes: z.record(word(), attribute).optional(),
+  lookup: mapping({
+    path: text(),
+    bare: text().optional(),
+    pick: z.record(text(), text()),
+    absent: z.array(integer(400, 499)).min(1),
+  }).optional(),
+})
+
+const action = mapping({
+  says: text(),
+  classes: textList(),
+  origin: z.enum(['cloud', 'gate']).optional(),
+  shape: z.enum(['item', 'list', 'stream']).optional(),
+  device_free: flag().optional(),
+  writes: textList().optional(),
+  routeless: flag().optional(),
+})
+
+const fields = () => z.partialRecord(z.enum(FIELD_WORDS), place())
+const values = () =>
+  z.record(
+    word(),
+    oneOrMore(place()).transform((given) => (typeof given === 'string' ? [given] : given)),
+  )
+
+const deed = mapping({
+  action: text(),
+  keys: textList().optional(),
+  content_type: mediaType().optional(),
+  accept: mediaType().optional(),
+  fields: fields().optional(),
+  values: values().optional(),
+})
+
+const body = z.union([
+  z.enum(['none', 'json']),
+  mapping({
+    keys: z.record(text(), keyType()).optional(),
+    as: oneOrMore(z.enum(['json', 'form'])).optional(),
+    optional: flag().optional(),
+    json: flag().optional(),
+    multipart: mapping({ files: textList().optional(), fields: textList().optional() }).optional(),
+    raw: z.array(mediaType()).min(1).optional(),
+  }),
+])
+
+const answer = z.union([
+  z.enum(['object', 'list', 'stream', 'opaque']),
+  mapping({
+    object: text().optional(),
+    list: text().optional(),
+    item: z.enum(['organization', 'product', 'device', 'none']).optional(),
+    secrets: textList().optional(),
+  }),
+])
+
+const query = z.union([textList(), z.record(text(), keyType())])
+
+const route = mapping({
+  route: endpoint(),
+  also: oneOrMore(endpoint()).optional(),
+  action: text().optional(),
+  deeds: z.array(deed).min(1).optional(),
+  fields: fields().optional(),
+  values: values().optional(),
+  query: query.optional(),
+  body: body.optional(),
+  devices: textList().pipe(z.array(place())).optional(),
+  relation: text().optional(),
+  answer: answer.optional(),
+  way: z.enum(['small', 'streaming']).optional(),
+  self: z.enum(['user', 'token', 'revoke']).optional(),
+})
+
+export const catalogShape = mapping({
+  name: word(),
+  resources: mapping({ organization: resource, product: resource, device: resource }),
+  parameters: z
+    .record(word(), z.union([text(), mapping({ grammar: text(), not: textList().optional() })]))
+    .optional(),
+  credentials: mapping({
+    parameter: text(),
+    query: z.array(z.enum(METHODS)).optional(),
+    form: z.array(z.enum(METHODS)).optional(),
+  }),
+  errors: mapping({ body: z.record(text(), text()) }),
+  headers: mapping({ forward: textList().optional(), return: textList().optional() }).optional(),
+  classes: z.record(word(), text()),
+  actions: z.record(
+    text().regex(
+      /^[a-z][a-z0-9_.]*:[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$/,
+      'must look like family:verb or family:verb.deed',
+    ),
+    action,
+  ),
+  routes: z.array(route).min(1),
+  refused: z
+    .array(mapping({ why: text(), routes: textList().pipe(z.array(endpoint())) }))
+    .optional(),
+})
+
+export type CatalogText = z.infer<typeof catalogShape>
+export type ResourceText = z.infer<typeof resource>
+export type RouteText = z.infer<typeof route>
+export type DeedText = z.infer<typeof deed>
+export type BodyText = z.infer<typeof body>
+export type KeyText = z.infer<ReturnType<typeof keyType>>
+export type AnswerText = z.infer<typeof answer>
+export type ActionText = z.infer<typeof action>
