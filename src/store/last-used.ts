@@ -1,0 +1,57 @@
+/** When each token was last used: noted in memory on every request, written to the store in batches. */
+
+import type { TokenStore } from './token-store.ts'
+
+export type LastUsed = Disposable & {
+  note(id: string, atMs: number): void
+  /** The newer of the store's value and what is not written yet. */
+  latest(id: string, storedAtMs: number | undefined): number | undefined
+  /** @throws whatever the store throws; the uses are then kept for the next flush */
+  flush(): void
+}
+
+export type LastUsedOptions = {
+  store: TokenStore
+  flushMs: number
+  /** A flush of the timer's failed; it will be tried again. */
+  onFailure: (error: unknown) => void
+}
+
+export function createLastUsed({ store, flushMs, onFailure }: LastUsedOptions): LastUsed {
+  /** Every use since the start, bounded by the number of tokens there are; `unwritten` names those to write. */
+  const uses = new Map<string, number>()
+  const unwritten = new Set<string>()
+
+  function flush(): void {
+    if (unwritten.size === 0) return
+    const batch = new Map<string, number>()
+    for (const id of unwritten) batch.set(id, uses.get(id) ?? 0)
+    store.touch(batch)
+    unwritten.clear()
+  }
+
+  const timer = setInterval(() => {
+    try {
+      flush()
+    } catch (error) {
+      onFailure(error)
+    }
+  }, flushMs)
+  timer.unref()
+
+  return {
+    note(id, atMs) {
+      uses.set(id, atMs)
+      unwritten.add(id)
+    },
+    latest(id, storedAtMs) {
+      const noted = uses.get(id)
+      if (noted === undefined) return storedAtMs
+      return storedAtMs === undefined ? noted : Math.max(noted, storedAtMs)
+    },
+    flush,
+    [Symbol.dispose]() {
+      clearInterval(timer)
+    },
+  }
+}
