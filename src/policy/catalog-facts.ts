@@ -1,0 +1,124 @@
+/** What the loader and the engine ask of a catalog beyond its tables: types, keys and items per action. */
+
+import type { ResourceType } from '../domain/access-request.ts'
+import type { Action, AttributeType, BodySpec, Catalog } from '../domain/catalog.ts'
+
+type Held = Exclude<ResourceType, 'none'>
+type Specs = readonly Held[]
+
+/** Conditions may always read the id of the resource itself: it is known without asking the cloud. */
+export const ID = 'id'
+
+export type CatalogFacts = {
+  /** Resource types whose attributes a rule on this action may read. */
+  typesOf(action: Action): Specs
+  attributeType(action: Action, name: string): AttributeType | undefined
+  attributeNames(action: Action): string[]
+  /** Keys that `answer` and `hide` may name; `undefined`: any. */
+  answerKeys(action: Action): ReadonlySet<string> | undefined
+  /** Keys of the answer that are shown only where named exactly. */
+  secrets(action: string): ReadonlySet<string>
+  /** Body keys that its routes declare; `undefined`: its body is the customer's own and may hold any. */
+  bodyKeys(action: string): ReadonlySet<string> | undefined
+  /** Body keys by which its routes tell it from other deeds. */
+  deedKeys(action: string): ReadonlySet<string>
+  /** True where the items of a list, or the events of a stream, are devices or of devices. */
+  hasDeviceItems(action: string): boolean
+}
+
+export function catalogFacts(catalog: Catalog): CatalogFacts {
+  const secretKeys = new Map<string, Set<string>>()
+  const items = new Map<string, Set<ResourceType>>()
+  const bodies = new Map<string, Set<string> | 'any'>()
+  const chosenBy = new Map<string, Set<string>>()
+  for (const { deeds, answer, body } of catalog.routes) {
+    for (const { action, keys } of deeds) {
+      bodies.set(action, join(bodies.get(action), keysOf(body)))
+      chosenBy.set(action, new Set([...(chosenBy.get(action) ?? []), ...keys]))
+      const secrets = secretKeys.get(action) ?? new Set()
+      if (answer.kind === 'object' || answer.kind === 'list') {
+        for (const key of answer.secrets) secrets.add(key)
+      }
+      secretKeys.set(action, secrets)
+      const kinds = items.get(action) ?? new Set()
+      if (answer.kind === 'list') items.set(action, kinds.add(answer.item))
+      if (answer.kind === 'stream') items.set(action, kinds.add('device'))
+    }
+  }
+  const none: ReadonlySet<string> = new Set()
+
+  const hasDeviceItems = (action: string): boolean => {
+    const kinds = items.get(action)
+    return kinds === undefined || kinds.has('device')
+  }
+
+  const typesOf = (action: Action): Specs => {
+    if (action.onDevice) return ['device']
+    if (action.shape === 'stream') return ['device']
+    if (action.shape === 'list' && hasDeviceItems(action.name)) return ['device']
+    return ['product', 'organization']
+  }
+
+  const attributeType = (action: Action, name: string): AttributeType | undefined => {
+    if (name === ID) return 'string'
+    for (const type of typesOf(action)) {
+      const attribute = catalog.resources[type].attributes.get(name)
+      if (attribute !== undefined) return attribute.type
+    }
+    return undefined
+  }
+
+  return {
+    typesOf,
+    attributeType,
+    attributeNames: (action) => [
+      ID,
+      ...typesOf(action).flatMap((type) => [...catalog.resources[type].attributes.keys()]),
+    ],
+    answerKeys(action) {
+      const keys = new Set(secretKeys.get(action.name))
+      for (const type of typesOf(action)) {
+        if (catalog.resources[type].keys.length === 0) return undefined
+        for (const key of catalog.resources[type].keys) keys.add(key)
+      }
+      return keys
+    },
+    secrets: (action) => secretKeys.get(action) ?? none,
+    bodyKeys(action) {
+      const keys = bodies.get(action) ?? none
+      return keys === 'any' ? undefined : keys
+    },
+    deedKeys: (action) => chosenBy.get(action) ?? none,
+    hasDeviceItems,
+  }
+}
+
+type Keys = Set<string> | 'any'
+
+function keysOf(body: BodySpec): Keys {
+  switch (body.kind) {
+    case 'none':
+      return new Set()
+    case 'fields':
+      return new Set(body.keys.keys())
+    case 'multipart':
+      return new Set(body.fields)
+    case 'json':
+    case 'raw':
+      return 'any'
+    case 'choice':
+      return body.of.map(keysOf).reduce(join, new Set())
+  }
+}
+
+function join(a: Keys | undefined, b: Keys): Keys {
+  if (a === 'any' || b === 'any') return 'any'
+  return a === undefined ? b : a.union(b)
+}
+
+/** An id in the one form in which it is compared; `undefined` where it is no id of this type. */
+export function canonicalId(type: Held, text: string, catalog: Catalog): string | undefined {
+  const { fold, id } = catalog.resources[type]
+  const folded = fold === 'lower' ? text.toLowerCase() : text
+  return id.test(folded) ? folded : undefined
+}

@@ -1,0 +1,100 @@
+/** From a condition draft to a condition of one API user: every `$user.x` replaced by that user's whole value. */
+
+import type { Condition, Scalar, Test } from '../domain/grant.ts'
+import type { ConditionDraft, ConditionScope, Operator } from './condition-draft.ts'
+import { toScalar, TYPE_SAYS } from './scalars.ts'
+
+export type Attributes = ReadonlyMap<string, readonly string[]>
+
+/** Reports a user attribute that is absent or does not fit where it is used. */
+export type Misfit = (attribute: string, says: string) => void
+
+export function fill(
+  draft: ConditionDraft,
+  reads: ConditionScope['reads'],
+  attributes: Attributes,
+  misfit: Misfit,
+): Condition {
+  if ('and' in draft) return { and: draft.and.map((d) => fill(d, reads, attributes, misfit)) }
+  if ('or' in draft) return { or: draft.or.map((d) => fill(d, reads, attributes, misfit)) }
+  if ('not' in draft) return { not: fill(draft.not, reads, attributes, misfit) }
+  const values = valuesOf(draft, attributes, misfit)
+  const test = testOf(draft.op, values)
+  // A template that could not be filled has been reported: the set does not load, and this never decides.
+  if (test === undefined) return { or: [] }
+  return reads === 'attribute' ? { attribute: draft.name, test } : { value: draft.name, test }
+}
+
+function valuesOf(
+  draft: Extract<ConditionDraft, { op: Operator }>,
+  attributes: Attributes,
+  misfit: Misfit,
+): readonly Scalar[] {
+  const values = 'user' in draft.operand ? [] : draft.operand.values
+  const filled =
+    'user' in draft.operand ? ofUser(draft, draft.operand.user, attributes, misfit) : values
+  return filled.flatMap((value) => {
+    const form = typeof value === 'string' ? draft.fold(value) : value
+    if (form === undefined) misfit(userOf(draft), `"${value}" is no ${draft.name} of this resource`)
+    return form === undefined ? [] : [form]
+  })
+}
+
+function userOf({ operand }: Extract<ConditionDraft, { op: Operator }>): string {
+  return 'user' in operand ? operand.user : ''
+}
+
+function ofUser(
+  { name, op, type }: Extract<ConditionDraft, { op: Operator }>,
+  user: string,
+  attributes: Attributes,
+  misfit: Misfit,
+): readonly Scalar[] {
+  const texts = attributes.get(user)
+  if (texts === undefined) {
+    misfit(user, `"$user.${user}" is used, but this API user has no attribute "${user}"`)
+    return []
+  }
+  if (texts.length !== 1 && isSingle(op)) {
+    misfit(user, `"$user.${user}" must be one value: "${op}" takes no list`)
+    return []
+  }
+  return texts.flatMap((text) => {
+    const scalar = toScalar(text, type)
+    if (scalar !== undefined) return [scalar]
+    misfit(user, `"${text}" must be ${TYPE_SAYS[type]}: it is compared with "${name}"`)
+    return []
+  })
+}
+
+function isSingle(op: Operator): boolean {
+  return !['$in', '$nin', '$any', '$all', '$only'].includes(op)
+}
+
+function testOf(op: Operator, values: readonly Scalar[]): Test | undefined {
+  const [first] = values
+  if (first === undefined) return undefined
+  switch (op) {
+    case '$eq':
+    case '$ne':
+      return { op, value: first }
+    case '$exists':
+      return typeof first === 'boolean' ? { op, value: first } : undefined
+    case '$lt':
+    case '$lte':
+    case '$gt':
+    case '$gte':
+      return typeof first === 'boolean' ? undefined : { op, value: first }
+    case '$in':
+    case '$nin':
+    case '$any':
+    case '$all':
+    case '$only':
+      return { op, values: [...new Set(values)].toSorted(byText) }
+  }
+}
+
+/** Order of a list never matters, so that it never changes a grant's hash either. */
+function byText(a: Scalar, b: Scalar): number {
+  return String(a) < String(b) ? -1 : 1
+}

@@ -1,0 +1,129 @@
+/** For people: a decision, and where it is a denial, what each nearest rule lacked. */
+
+import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
+import type { Catalog } from '../domain/catalog.ts'
+import type { Decision } from '../domain/decision.ts'
+import type { Grant, GrantRule, PolicySet } from '../domain/grant.ts'
+import type { Principal } from '../domain/principal.ts'
+import { Ask, combinations } from './ask.ts'
+import { catalogFacts } from './catalog-facts.ts'
+import { createPolicyEngine } from './engine.ts'
+import type { FactsInHand, NeedsFacts } from './policy-engine.ts'
+import { canHolds, compileRule, type CompiledRule } from './rule-match.ts'
+import { compileGrant } from './verdict.ts'
+
+export type ExplainOptions = {
+  catalog: Catalog
+  set: PolicySet
+  principal: Principal
+  requests: readonly AccessRequest[]
+  facts: FactsInHand
+  context: RequestContext
+}
+
+export type Explanation = {
+  decision: Decision | NeedsFacts
+  /** What would be needed, one sentence each; empty for an allow. */
+  missing: string[]
+}
+
+export function explain(options: ExplainOptions): Explanation {
+  const { catalog, set, principal, requests, facts, context } = options
+  const engine = createPolicyEngine({ catalog, set, cacheSize: 2 })
+  const decision = engine.decide(principal, requests, facts, context)
+  if (decision.outcome === 'allow') return { decision, missing: [] }
+  if (decision.outcome === 'needs_facts') {
+    const ids = decision.resources.map(({ device, product }) => device ?? product ?? 'it')
+    return { decision, missing: [`the attributes of ${ids.join(', ')}, to decide at all`] }
+  }
+  const user = set.users.get(principal.user)
+  if (user === undefined)
+    return { decision, missing: [`API user "${principal.user}" in the files`] }
+  const grant = decision.reason === 'not_in_issued_grant' ? principal.issued : user.grant
+  const parts = { catalog, facts: catalogFacts(catalog), zones: new Map() }
+  const judged = compileGrant(grant, parts)
+  const failed = requests.filter((one) => judged.judge(one, facts, context).outcome !== 'allow')
+  const missing = failed.flatMap((one) => whatLacks(one, decision, grant, options))
+  return { decision, missing: [...new Set(missing)] }
+}
+
+function whatLacks(
+  request: AccessRequest,
+  { reason, rule }: Extract<Decision, { outcome: 'deny' }>,
+  grant: Grant,
+  options: ExplainOptions,
+): string[] {
+  switch (reason) {
+    case 'outside_boundary':
+      return [`a boundary that holds the resource; it is ${boundaryText(grant)}`]
+    case 'outside_devices':
+      return [`the device ${request.resource.device ?? ''} among the devices of ${grant.user}`]
+    case 'forbidden':
+      return [
+        rule === undefined
+          ? 'no cannot that matches'
+          : `that ${at(rule)} does not match: ${rule.text}`,
+      ]
+    case 'outside_hours':
+      return [`another hour: ${rule === undefined ? 'the rule' : at(rule)} holds only in its hours`]
+    case 'cannot_filter_yet':
+      return ['a right to all items: lists and streams are not cut to some of them yet']
+    case 'not_in_issued_grant':
+      return [
+        'a token issued since the policy gave this: rotate the token, or extend it',
+        ...nearestRules(request, grant, options),
+      ]
+    case 'not_granted':
+      return nearestRules(request, grant, options)
+    case 'unmapped_route':
+    case 'over_limit':
+      return []
+  }
+}
+
+/** One sentence for each `can` that names the action: the first check that failed. */
+function nearestRules(request: AccessRequest, grant: Grant, options: ExplainOptions): string[] {
+  const { catalog, facts, context } = options
+  const action = catalog.actions.get(request.action)
+  if (action === undefined) return [`an action "${request.action}" in the catalog`]
+  const naming = grant.rules.filter(
+    ({ effect, actions }) => effect === 'can' && actions.includes(action.name),
+  )
+  if (naming.length === 0) return [`a rule that names the action: can: ${action.name}`]
+  const ask = new Ask(request, action, facts, context)
+  return naming.flatMap((rule, position) => {
+    const compiled = compileRule(rule, position)
+    return combinations(request, action).flatMap((names) => {
+      ask.names = names
+      const lack = firstLack(compiled, ask)
+      return lack === undefined ? [] : [`${at(rule.origin)} ${rule.origin.text}: ${lack}`]
+    })
+  })
+}
+
+function firstLack(compiled: CompiledRule, ask: Ask): string | undefined {
+  const { rule, words, condition, unless } = compiled
+  for (const { word, matches } of words) {
+    const name = ask.names[word]
+    const listed = rule.fields?.[word]?.join(', ') ?? ''
+    if (name === undefined) return `names only ${word} ${listed}, and the request shows none`
+    if (!matches(name)) return `names ${word} ${listed}, not ${name}`
+  }
+  if (condition && canHolds({ ...compiled, condition: undefined }, ask, new Map())) {
+    return 'its where or with is not true'
+  }
+  if (unless && canHolds({ ...compiled, unless: undefined }, ask, new Map())) {
+    return 'its unless takes it away'
+  }
+  return canHolds(compiled, ask, new Map()) ? undefined : 'its conditions or hours do not hold'
+}
+
+function at({ file, line }: Pick<GrantRule['origin'], 'file' | 'line'>): string {
+  return `${file}:${line}`
+}
+
+function boundaryText({ boundary }: Grant): string {
+  return boundary.kind === 'organization'
+    ? `organization ${boundary.organization}`
+    : boundary.products.join(', ')
+}

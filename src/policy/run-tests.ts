@@ -1,0 +1,86 @@
+/** Runs the `tests` sections of policy files: each test decided by the real engine, each surprise a finding at its line. */
+
+import type { Catalog } from '../domain/catalog.ts'
+import type { Decision } from '../domain/decision.ts'
+import type { PolicySet } from '../domain/grant.ts'
+import type { Principal } from '../domain/principal.ts'
+import type { Mistake } from '../lib/mistake.ts'
+import { createPolicyEngine } from './engine.ts'
+import type { NeedsFacts } from './policy-engine.ts'
+import type { PolicyTest } from './policy-test-reader.ts'
+
+export type TestRun = {
+  passed: number
+  failed: Mistake[]
+  /** Allows that no denial of the same API user and action stands beside. */
+  notes: Mistake[]
+}
+
+export function runPolicyTests(
+  tests: readonly PolicyTest[],
+  { catalog, set }: { catalog: Catalog; set: PolicySet },
+): TestRun {
+  const engine = createPolicyEngine({ catalog, set, cacheSize: 1000 })
+  const failed = tests.flatMap((test): Mistake[] => {
+    const user = set.users.get(test.user)
+    if (user === undefined) return [finding(test, `API user "${test.user}" is not in the set`)]
+    const principal: Principal = {
+      user: user.name,
+      tokenId: 'policy-test',
+      issued: user.grant,
+      issuedHash: user.grantHash,
+      expiresAtMs: undefined,
+      epoch: 0,
+    }
+    const context = { requestId: 'policy-test', atMs: test.atMs, address: '127.0.0.1' }
+    const got = engine.decide(principal, [test.request], () => test.facts, context)
+    return surprises(test, got).map((message) => finding(test, message))
+  })
+  return { passed: tests.length - new Set(failed.map(placeOf)).size, failed, notes: lonely(tests) }
+}
+
+function surprises({ want }: PolicyTest, got: Decision | NeedsFacts): string[] {
+  if (got.outcome === 'needs_facts') return ['no decision: facts are missing']
+  const by = got.rule === undefined ? '' : ` by ${got.rule.file}:${got.rule.line}`
+  if (want.outcome === 'deny') {
+    if (got.outcome === 'allow') return [`wanted deny, got allow${by}`]
+    const found: string[] = []
+    if (want.reason !== undefined && want.reason !== got.reason) {
+      found.push(`wanted deny ${want.reason}, got deny ${got.reason}${by}`)
+    }
+    if (want.tell !== undefined && want.tell !== got.tell) {
+      found.push(`wanted the client to be told "${want.tell}", got "${got.tell ?? 'nothing'}"`)
+    }
+    return found
+  }
+  if (got.outcome === 'deny') return [`wanted allow, got deny ${got.reason}${by}`]
+  const { answer, hide } = got.obligations
+  return [...differs('answer', want.answer, answer), ...differs('hide', want.hide, hide)]
+}
+
+function differs(
+  word: string,
+  want: readonly string[] | undefined,
+  got: ReadonlySet<string> | undefined,
+): string[] {
+  if (want === undefined) return []
+  if (got !== undefined && got.size === want.length && want.every((key) => got.has(key))) return []
+  const list = got === undefined ? 'everything' : `[${[...got].toSorted().join(', ')}]`
+  return [`wanted ${word} [${want.toSorted().join(', ')}], got ${list}`]
+}
+
+function lonely(tests: readonly PolicyTest[]): Mistake[] {
+  const key = ({ user, request }: PolicyTest) => `${user} ${request.action}`
+  const denied = new Set(tests.filter(({ want }) => want.outcome === 'deny').map(key))
+  return tests
+    .filter((test) => test.want.outcome === 'allow' && !denied.has(key(test)))
+    .map((test) => finding(test, `no denial of ${key(test)} stands beside this allow`))
+}
+
+function finding({ name, place }: PolicyTest, message: string): Mistake {
+  return { ...place, message: `test "${name}": ${message}` }
+}
+
+function placeOf({ file, line, column }: Mistake): string {
+  return `${file}:${line}:${column}`
+}
