@@ -1,0 +1,37 @@
+/** What makes an answer of the cloud unfit to be passed on, seen from its head: one rule for both ways. */
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { Problem } from '../domain/problem.ts'
+
+/** `read`: the gate reads the body and cannot look into an encoded one. `passed`: it goes through as it is. */
+export function answerHeadProblem(
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: 'read' | 'passed',
+): Problem | undefined {
+  // We never ask for a range, so a part cannot be an answer.
+  if (status === 206) return new Problem('unfilterable_answer', { cause: 'the answer is partial' })
+  if (status < 200 || status > 599) {
+    return new Problem('upstream_failed', { cause: `status ${status}` })
+  }
+  if (status === 204 && promisesBody(headers)) {
+    return new Problem('upstream_failed', { cause: 'a 204 with a body' })
+  }
+  const coding = headers['content-encoding']
+  if (body === 'read' && coding !== undefined && coding !== 'identity') {
+    return new Problem('unfilterable_answer', { cause: 'the answer is encoded' })
+  }
+  return undefined
+}
+
+/** The cloud does not take our credential: the client's own is not at fault and must not look so. */
+export function refusalProblem(status: number): Problem | undefined {
+  return status === 401 || status === 407
+    ? new Problem('upstream_refused', { cause: `upstream answered ${status}` })
+    : undefined
+}
+
+function promisesBody(headers: IncomingHttpHeaders): boolean {
+  const length = headers['content-length']
+  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
+}
