@@ -1,0 +1,35 @@
+/** `fleetgate serve`: the gate, until it is told to stop. */
+
+import type { Command } from 'commander'
+import { createLog } from '../lib/log.ts'
+import { startGate } from '../server.ts'
+import { type ConfigOption, openConfig, withConfig } from './config-file.ts'
+import { type Io, stopSignal } from './io.ts'
+
+const help = `
+The gate starts with all of its files in order or not at all. Its own log goes to standard error, one JSON line a message.
+  SIGHUP           reads the policy files again, as every change of them does by itself
+  SIGTERM, SIGINT  stop: requests under way end first, last uses are written
+
+Examples:
+  fleetgate serve
+  fleetgate serve --config /etc/fleetgate/fleetgate.yaml
+  kill -HUP "$(pidof node)"`
+
+export function addServe(program: Command, io: Io): void {
+  withConfig(program.command('serve'))
+    .description('Serve: clients call the gate, the gate decides, records and calls the cloud')
+    .addHelpText('after', help)
+    .action(async (options: ConfigOption) => {
+      const config = openConfig(options, io)
+      const log = createLog({ write: (line) => io.err(line.trimEnd()), clock: io.clock })
+      const stopped = stopSignal(io)
+      await using gate = await startGate(config, { clock: io.clock, log })
+      io.onSignal('SIGHUP', () => {
+        gate.reload().catch((error: unknown) => log.error('the reload failed', { error }))
+      })
+      io.out(`fleetgate serves ${gate.url} in front of ${config.upstream.url}`)
+      await stopped
+      log.info('stopping')
+    })
+}

@@ -1,0 +1,67 @@
+/** Finds the one credential of a request, in the places the cloud takes it, and takes it out. */
+
+import type { CredentialPlaces, Method } from '../domain/catalog.ts'
+import { Problem } from '../domain/problem.ts'
+import type { CanonicalTarget } from '../domain/target.ts'
+import type { Exchange, RawRequest } from './exchange.ts'
+import { readForm } from './form.ts'
+
+/** RFC 6750 §2.1 b64token, one space, the scheme as the cloud spells it. */
+const BEARER = /^Bearer ([A-Za-z0-9\-._~+/]+=*)$/
+const LONGEST_HEADER = 512
+
+export type Credential = {
+  /** Undefined: a header is there, but it is no bearer token. */
+  token: string | undefined
+  /** The target without the credential. */
+  target: CanonicalTarget
+  /** Form bodies hold their token among other keys: `describe` drops this key. */
+  inForm: boolean
+}
+
+/** The body is read only where the cloud takes a token in a form. @throws Problem `several_credentials`, `missing_token`, `invalid_request` */
+export async function takeCredential(
+  exchange: Pick<Exchange, 'raw' | 'body'>,
+  target: CanonicalTarget,
+  places: CredentialPlaces,
+): Promise<Credential> {
+  const { raw } = exchange
+  const headers = valuesOf(raw.rawHeaders, 'authorization')
+  const inQuery = target.query.filter(({ key }) => key === places.parameter)
+  const method = raw.method as Method
+  const formTaken = places.form.includes(method) && isForm(raw)
+  const inForm = formTaken
+    ? readForm(await exchange.body()).filter(({ key }) => key === places.parameter)
+    : []
+
+  const count = headers.length + inQuery.length + inForm.length
+  if (count > 1) throw new Problem('several_credentials')
+  if (count === 0) throw new Problem('missing_token')
+  if (inQuery.length === 1 && !places.query.includes(method)) {
+    throw new Problem('invalid_request', {
+      says: 'A token in the query is not taken with this method.',
+    })
+  }
+  const rest = { ...target, query: target.query.filter(({ key }) => key !== places.parameter) }
+  const [header] = headers
+  const token = header === undefined ? (inQuery[0] ?? inForm[0])?.value : bearerOf(header)
+  return { token, target: rest, inForm: inForm.length === 1 }
+}
+
+/** Every value of a header as it was received: Node keeps only the first of some. */
+export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '')
+  }
+  return values
+}
+
+function bearerOf(header: string): string | undefined {
+  return header.length > LONGEST_HEADER ? undefined : BEARER.exec(header)?.[1]
+}
+
+function isForm(raw: RawRequest): boolean {
+  const [type = ''] = valuesOf(raw.rawHeaders, 'content-type')
+  return /^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)
+}

@@ -1,0 +1,72 @@
+/** Carries out a decision: forward, filter, answer, or throw the refusal. */
+
+import type { OutcomeFields } from '../audit/audit-log.ts'
+import type { Catalog } from '../domain/catalog.ts'
+import type { Decision, Enforcement } from '../domain/decision.ts'
+import type { Principal } from '../domain/principal.ts'
+import { Problem } from '../domain/problem.ts'
+import type { Tokens } from '../store/tokens.ts'
+import type { UpstreamCredentials } from '../upstream/credentials.ts'
+import type { Directory } from '../upstream/directory.ts'
+import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { Asked } from './describe.ts'
+import type { Exchange } from './exchange.ts'
+import { compileForwardList, forwardableHeaders } from './headers.ts'
+import { selfAnswer } from './self.ts'
+
+export type Enforce = (
+  exchange: Exchange,
+  principal: Principal,
+  asked: Asked,
+  decision: Decision,
+) => Promise<OutcomeFields>
+
+export type EnforceParts = {
+  catalog: Catalog
+  credentials: UpstreamCredentials
+  directory: Directory
+  tokens: Tokens
+}
+
+/** What will be done, as the decision record states it before it is done. */
+export function enforcementOf(asked: Asked, decision: Decision): Enforcement {
+  if (decision.outcome === 'deny') return 'reject'
+  return asked.route.way === 'streaming' ? 'forward' : 'filter'
+}
+
+export function createEnforce({ catalog, credentials, directory, tokens }: EnforceParts): Enforce {
+  const forwarded = compileForwardList(catalog.forwardHeaders)
+  return async (exchange, principal, asked, decision) => {
+    if (decision.outcome === 'deny') {
+      throw new Problem('forbidden', decision.tell === undefined ? {} : { says: decision.tell })
+    }
+    const { route, upstream } = asked
+    if (route.kind.kind === 'self')
+      return selfAnswer(exchange, principal, route.kind.answer, tokens)
+    const headers = forwardableHeaders(exchange.raw, forwarded)
+    if (upstream.contentType === '') delete headers['content-type']
+    const request: UpstreamRequest = {
+      method: exchange.raw.method,
+      target: upstream.target,
+      headers,
+      body: upstream.body,
+      credential: credentials.for(asked.resource),
+    }
+    if (writes(exchange)) for (const { resource } of asked.requests) directory.forget(resource)
+    const outcome =
+      route.way === 'streaming'
+        ? exchange.forward(request, upstream.guard)
+        : exchange.filter(request, { answer: route.answer, obligations: decision.obligations })
+    if (!writes(exchange)) return outcome
+    try {
+      return await outcome
+    } finally {
+      // Once more: what was looked up while the write was under way may be from before it.
+      for (const { resource } of asked.requests) directory.forget(resource)
+    }
+  }
+}
+
+export function writes({ raw }: Exchange): boolean {
+  return raw.method !== 'GET' && raw.method !== 'HEAD'
+}

@@ -1,0 +1,94 @@
+/** The streaming way: http-proxy-middleware carries the request; what goes in and what comes out is ours. */
+
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { createProxyMiddleware } from 'http-proxy-middleware'
+import type { OutcomeFields } from '../audit/audit-log.ts'
+import { createKeepAliveAgent } from '../upstream/keep-alive-agent.ts'
+import type { UpstreamOrigin } from '../upstream/origin.ts'
+import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { BodyGuard } from './exchange.ts'
+import type { AnswerHeaders } from './headers.ts'
+import { Outbound, Tether } from './outbound.ts'
+import { Transfer, type UpstreamFacts } from './transfer.ts'
+
+export type ForwarderOptions = {
+  origin: UpstreamOrigin
+  connections: number
+  /** From the last byte sent to the answer's head. A stream that then is silent lives on. */
+  firstByteTimeoutMs: number
+  answerHeaders: AnswerHeaders
+}
+
+/** One client's request and response, and what is sent on for it. */
+export type Passage = {
+  incoming: IncomingMessage
+  response: ServerResponse
+  request: UpstreamRequest
+  guard: BodyGuard
+  requestId: string
+  /** Filled as they become known, so that a rejection can still report them. */
+  facts: UpstreamFacts
+}
+
+export interface Forwarder extends Disposable {
+  /**
+   * Resolves when the answer has ended, however it ended.
+   * @throws Problem as long as nothing was sent to the client.
+   */
+  forward(passage: Passage): Promise<OutcomeFields>
+}
+
+export function createForwarder(options: ForwarderOptions): Forwarder {
+  const { origin } = options
+  const agent = createKeepAliveAgent(origin, options.connections)
+  const middleware = createProxyMiddleware<Outbound, Tether>({
+    target: origin.origin + origin.basePath,
+    changeOrigin: true,
+    ws: false,
+    selfHandleResponse: true,
+    agent,
+    // The default plugins log every request and answer errors by themselves. Ours neither throw nor answer.
+    ejectPlugins: true,
+    plugins: [
+      (proxy) => {
+        proxy.on('error', (error, outbound) => outbound?.owner.failed(error))
+        proxy.on('econnreset', (error, outbound) => outbound.owner.failed(error))
+        proxy.on('proxyReq', (request, outbound) => watchRequest(request, outbound))
+        proxy.on('proxyRes', (answer, outbound) => outbound.owner.answered(answer))
+      },
+    ],
+  })
+
+  return {
+    forward(passage) {
+      const transfer = new Transfer(passage, options)
+      const outbound = new Outbound(passage.incoming, passage.request, transfer, () =>
+        transfer.pull(),
+      )
+      const tether = new Tether(outbound)
+      const failed = (error: unknown) => transfer.failed(asError(error))
+      transfer.begin(outbound, tether)
+      middleware(outbound, tether, failed).catch(failed)
+      return transfer.outcome
+    },
+    [Symbol.dispose]: () => agent.destroy(),
+  }
+}
+
+/** Endings that the library does not report: it would leave the client waiting. */
+function watchRequest(request: ClientRequest, { owner }: Outbound): void {
+  // The client may have gone while the library was still preparing.
+  if (owner.state === 'settled') return void request.destroy()
+  request.on('upgrade', (_answer: IncomingMessage, socket: Duplex) => {
+    socket.destroy()
+    owner.failed(new Error('upstream switched protocols'))
+  })
+  request.on('close', () => {
+    if (owner.state === 'waiting') owner.failed(new Error('upstream closed'))
+  })
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error('the proxy library failed', { cause: thrown })
+}

@@ -1,0 +1,215 @@
+/** Which headers pass, in both directions: allow-lists, and what the gate adds itself. */
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { Problem } from '../domain/problem.ts'
+import type { UpstreamOrigin } from '../upstream/origin.ts'
+import type { RawRequest } from './exchange.ts'
+
+/** Never forwarded, whatever a catalog says: they frame, authenticate, route or select parts of an answer. */
+const neverForwarded: ReadonlySet<string> = words(`
+  authorization proxy-authorization proxy-authenticate proxy-connection cookie
+  host connection keep-alive te trailer transfer-encoding content-length
+  upgrade http2-settings expect range if-range accept-encoding content-encoding
+  forwarded via max-forwards x-http-method-override x-http-method x-method-override
+  x-original-url x-rewrite-url x-original-method x-request-id x-real-ip`)
+
+/** A list may stand in several lines (RFC 9110 §5.3); anything else that comes twice is ambiguous. */
+const mayRepeat: ReadonlySet<string> = words('accept accept-language')
+
+/** More header lines than any client of an API sends; Node itself would drop what is over its own limit unseen. */
+const maxHeaderLines = 256
+
+export type ForwardList = ReadonlySet<string>
+
+/** Compiles a catalog's `forwardHeaders`. `content-type` always belongs: bodies are decided by it. */
+export function compileForwardList(names: readonly string[]): ForwardList {
+  return new Set(
+    ['content-type', ...names].filter(
+      (name) =>
+        /^[a-z0-9-]+$/.test(name) && !neverForwarded.has(name) && !name.startsWith('x-forwarded-'),
+    ),
+  )
+}
+
+/**
+ * The client's headers that may go upstream, by lower-case name.
+ * @throws Problem `invalid_request` where one of them is repeated.
+ */
+export function forwardableHeaders(raw: RawRequest, list: ForwardList): Record<string, string> {
+  const { rawHeaders } = raw
+  const headers: Record<string, string> = {}
+  let named: ReadonlySet<string> | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase()
+    const value = rawHeaders[i + 1] ?? ''
+    if (name === 'connection') named = addTokens(named, value)
+    if (!list.has(name)) continue
+    const before = headers[name]
+    if (before !== undefined && !mayRepeat.has(name)) {
+      throw new Problem('invalid_request', { says: 'A header is repeated.' })
+    }
+    headers[name] = before === undefined ? value : `${before}, ${value}`
+  }
+  // RFC 9110 §7.6.1: what Connection names was meant for us alone.
+  if (named !== undefined) {
+    for (const name of named) if (name !== 'content-type') delete headers[name]
+  }
+  return headers
+}
+
+function addTokens(known: ReadonlySet<string> | undefined, value: string): ReadonlySet<string> {
+  const tokens = value.split(',').map((token) => token.trim().toLowerCase())
+  return new Set([...(known ?? []), ...tokens])
+}
+
+/** What makes a request's head unfit before anything is decided: framing and routing headers that are not plain. */
+export function headProblem({ rawHeaders }: RawRequest): Problem | undefined {
+  if (rawHeaders.length > maxHeaderLines * 2) return new Problem('headers_too_large')
+  let hosts = 0
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    // Length first: this runs over every header of every request.
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
+    if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+      const coding = (rawHeaders[i + 1] ?? '').trim().toLowerCase()
+      if (coding !== 'chunked') return new Problem('unsupported_coding')
+    }
+  }
+  return hosts > 1 ? new Problem('invalid_request', { says: 'More than one Host.' }) : undefined
+}
+
+/** How much of an answer reaches the client: all of it, all of it as it arrives, or a part. */
+export type AnswerMode = 'whole' | 'stream' | 'cut'
+
+export type AnswerHead = {
+  status: number
+  headers: IncomingHttpHeaders
+  mode: AnswerMode
+  requestId: string
+  /** The gate's credential in plain: it is blotted out wherever it appears. */
+  credential: string
+}
+
+export type AnswerHeaders = (head: AnswerHead) => string[]
+
+const fixedNames = words(`
+  content-type content-disposition retry-after
+  ratelimit ratelimit-policy ratelimit-limit ratelimit-remaining ratelimit-reset`)
+
+const neverReturned: ReadonlySet<string> = words(`
+  set-cookie set-cookie2 server accept-ranges content-range link trailer connection
+  keep-alive transfer-encoding upgrade te alt-svc proxy-connection
+  authorization www-authenticate proxy-authenticate proxy-authentication-info
+  content-length content-encoding etag last-modified location refresh
+  cache-control expires pragma vary date clear-site-data
+  x-request-id x-upstream-request-id x-accel-buffering`)
+
+/**
+ * Builds the head of every answer that came from upstream, as a flat name-value list without its length.
+ * Everything not listed is dropped; all answers are private to the caller's token (H22).
+ */
+export function compileAnswerHeaders(
+  returned: readonly string[],
+  origin: UpstreamOrigin,
+): AnswerHeaders {
+  const extra = returned.filter((name) => !neverReturned.has(name) && !isCors(name))
+  const names = [...new Set([...fixedNames, ...extra])]
+  const common = [
+    'access-control-allow-origin',
+    '*',
+    'access-control-expose-headers',
+    [...names, ...oursExposed].join(', '),
+    'vary',
+    'Authorization',
+    'x-request-id',
+  ]
+
+  return ({ status, headers, mode, requestId, credential }) => {
+    const list = common.slice()
+    list.push(requestId)
+    const named =
+      headers.connection === undefined ? undefined : addTokens(undefined, headers.connection)
+    const put = (name: string, value: string | string[] | undefined) => {
+      if (value === undefined || named?.has(name)) return
+      list.push(name, blot(typeof value === 'string' ? value : value.join(', '), credential))
+    }
+    for (const name of names) put(name, headers[name])
+    if (mode !== 'cut') {
+      put('last-modified', headers['last-modified'])
+      put('etag', headers.etag)
+    }
+    if (mode === 'stream') put('content-encoding', headers['content-encoding'])
+    const location =
+      status === 201 || status >= 300 ? ownLocation(headers.location, origin) : undefined
+    put('location', location)
+    const upstreamId = upstreamRequestId(headers)
+    if (upstreamId !== undefined) put('x-upstream-request-id', upstreamId)
+    if (isEventStream(headers)) list.push('cache-control', 'no-store', 'x-accel-buffering', 'no')
+    else list.push('cache-control', 'private, no-store')
+    return list
+  }
+}
+
+const oursExposed = words('x-request-id x-upstream-request-id location etag last-modified')
+
+function isCors(name: string): boolean {
+  return name.startsWith('access-control-')
+}
+
+function blot(value: string, credential: string): string {
+  if (credential === '' || !value.includes(credential)) return value
+  return value.replaceAll(credential, '*'.repeat(credential.length))
+}
+
+export function isEventStream(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith('text/event-stream') ?? false
+}
+
+/** Plain token characters of the cloud's own request id, at most 128: it is written to our log too. */
+export function upstreamRequestId(headers: IncomingHttpHeaders): string | undefined {
+  const value = headers['x-request-id']
+  if (typeof value !== 'string') return undefined
+  const clean = value.replaceAll(/[^\w.:-]/g, '').slice(0, 128)
+  return clean === '' ? undefined : clean
+}
+
+/** A redirect within the upstream as a path of ours; anywhere else is nobody's business (F16). */
+export function ownLocation(
+  location: string | undefined,
+  { origin, basePath }: UpstreamOrigin,
+): string | undefined {
+  // Backslashes, control characters and spaces are read differently by different clients.
+  if (location === undefined || !/^[\x21-\x5b\x5d-\x7e]+$/.test(location)) return undefined
+  if (!URL.canParse(location, `${origin}/`)) return undefined
+  const absolute = /^https?:\/\//i.test(location)
+  if (!absolute && !/^\/(?!\/)/.test(location)) return undefined
+  const url = new URL(location, `${origin}/`)
+  if (url.origin !== origin || url.username !== '' || url.password !== '') return undefined
+  if (url.pathname !== basePath && !url.pathname.startsWith(`${basePath}/`)) return undefined
+  const path = url.pathname.slice(basePath.length)
+  // `//host` after the prefix is cut off would lead elsewhere.
+  return path.startsWith('/') && !path.startsWith('//') ? path + url.search + url.hash : undefined
+}
+
+/** Headers of every answer the gate makes itself. */
+export function ownHeaders(requestId: string): string[] {
+  return [...ownFixed, requestId]
+}
+
+const ownFixed = [
+  'content-type',
+  'application/json; charset=utf-8',
+  'access-control-allow-origin',
+  '*',
+  'access-control-expose-headers',
+  'x-request-id, retry-after',
+  'vary',
+  'Authorization',
+  'cache-control',
+  'no-store',
+  'x-request-id',
+]
+
+function words(text: string): ReadonlySet<string> {
+  return new Set(text.trim().split(/\s+/))
+}

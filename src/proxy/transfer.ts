@@ -1,0 +1,220 @@
+/** One streaming exchange under way: the client's body up, the cloud's answer down, and every way it can end. */
+
+import type { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import type { OutcomeFields } from '../audit/audit-log.ts'
+import { Problem } from '../domain/problem.ts'
+import { answerHeadProblem, refusalProblem } from '../upstream/answer-head.ts'
+import { offBrokenBody, onBrokenBody } from './broken-body.ts'
+import { drainOrClose, expectsContinue } from './early-end.ts'
+import type { ForwarderOptions, Passage } from './forward.ts'
+import { upstreamRequestId } from './headers.ts'
+import { createMultipartGuard, type MultipartGuard } from './multipart-guard.ts'
+import { streamsBody, type Outbound, type OutboundOwner, type Tether } from './outbound.ts'
+import { createRedactor } from './redact.ts'
+
+/** What is known of the cloud's side of an exchange. */
+export type UpstreamFacts = { status: number | undefined; requestId: string | undefined }
+
+export class Transfer implements OutboundOwner {
+  readonly outcome: Promise<OutcomeFields>
+  readonly #settle: PromiseWithResolvers<OutcomeFields>
+  readonly #passage: Passage
+  readonly #options: ForwarderOptions
+  readonly #guard: MultipartGuard | undefined
+  readonly #timer: NodeJS.Timeout
+  #state: 'waiting' | 'answering' | 'settled' = 'waiting'
+  #outbound: Outbound | undefined
+  #tether: Tether | undefined
+  /** The last piece waits for the verdict on what follows, so that upstream never has a whole bad body. */
+  #held: Buffer | undefined
+  #bytes = 0
+
+  constructor(passage: Passage, options: ForwarderOptions) {
+    this.#passage = passage
+    this.#options = options
+    this.#settle = Promise.withResolvers()
+    this.outcome = this.#settle.promise
+    this.#guard =
+      passage.guard.kind === 'multipart' ? createMultipartGuard(passage.guard) : undefined
+    this.#timer = setTimeout(this.#late, options.firstByteTimeoutMs)
+  }
+
+  get state(): 'waiting' | 'answering' | 'settled' {
+    return this.#state
+  }
+
+  begin(outbound: Outbound, tether: Tether): void {
+    this.#outbound = outbound
+    this.#tether = tether
+    const { incoming, response, request } = this.#passage
+    response.on('close', this.#clientClosed)
+    response.on('finish', this.#finished)
+    if (!streamsBody(incoming, request)) {
+      if (request.body !== undefined) outbound.push(request.body)
+      outbound.push(null)
+      return
+    }
+    onBrokenBody(incoming, this.#bodyFailed)
+    incoming.on('error', this.#clientClosed)
+    incoming.on('end', this.#bodyEnded)
+    incoming.on('data', this.#bodyPiece)
+    incoming.pause()
+    if (expectsContinue(incoming)) response.writeContinue()
+  }
+
+  /** Upstream wants more of the body. */
+  pull(): void {
+    if (this.#state !== 'settled') this.#passage.incoming.resume()
+  }
+
+  failed(error: Error): void {
+    this.#end(
+      error instanceof Problem ? error : new Problem('upstream_failed', { cause: error }),
+      'upstream_reset',
+    )
+  }
+
+  answered(answer: IncomingMessage): void {
+    if (this.#state !== 'waiting') return void answer.destroy()
+    clearTimeout(this.#timer)
+    const { request, response, requestId, facts } = this.#passage
+    const status = answer.statusCode ?? 0
+    facts.status = status
+    facts.requestId = upstreamRequestId(answer.headers)
+    const problem = refusalProblem(status) ?? answerHeadProblem(status, answer.headers, 'passed')
+    if (problem !== undefined) return this.#end(problem, problem.code)
+
+    this.#state = 'answering'
+    const credential = request.credential.reveal()
+    const headers = this.#options.answerHeaders({
+      status,
+      headers: answer.headers,
+      mode: 'stream',
+      requestId,
+      credential,
+    })
+    const length = answer.headers['content-length']
+    if (length !== undefined && status !== 204) headers.push('content-length', length)
+    response.writeHead(status, headers)
+    response.flushHeaders()
+    this.#pipe(answer, credential)
+  }
+
+  #pipe(answer: IncomingMessage, credential: string): void {
+    const { response } = this.#passage
+    const redactor = createRedactor(credential)
+    const send = (piece: Buffer) => {
+      this.#bytes += piece.length
+      return piece.length === 0 || response.write(piece)
+    }
+    const resume = () => answer.resume()
+    response.on('drain', resume)
+    answer.on('data', (chunk: Buffer) => {
+      if (this.#state === 'answering' && !send(redactor.push(chunk))) answer.pause()
+    })
+    answer.on('end', () => {
+      // An answer that broke off ends too; only `complete` tells them apart (F04).
+      if (this.#state !== 'answering') return
+      if (!answer.complete) return this.failed(new Error('upstream answer cut short'))
+      send(redactor.flush())
+      response.end()
+    })
+    answer.on('error', (error) => this.failed(error))
+    answer.on('close', () => {
+      response.off('drain', resume)
+      if (!answer.complete) this.failed(new Error('upstream answer cut short'))
+    })
+  }
+
+  readonly #late = (): void => {
+    this.#end(new Problem('upstream_timeout'), 'upstream_timeout')
+  }
+
+  readonly #bodyPiece = (piece: Buffer): void => {
+    this.#timer.refresh()
+    try {
+      this.#guard?.inspect(piece)
+    } catch (error) {
+      return this.#bodyFailed(Problem.from(error))
+    }
+    const next = this.#guard === undefined ? piece : this.#held
+    if (this.#guard !== undefined) this.#held = piece
+    if (next !== undefined && this.#outbound?.push(next) === false) this.#passage.incoming.pause()
+  }
+
+  readonly #bodyEnded = (): void => {
+    try {
+      this.#guard?.end()
+    } catch (error) {
+      return this.#bodyFailed(Problem.from(error))
+    }
+    if (this.#held !== undefined) this.#outbound?.push(this.#held)
+    this.#outbound?.push(null)
+  }
+
+  readonly #bodyFailed = (problem: Problem): void => {
+    this.#end(problem, problem.code)
+  }
+
+  readonly #clientClosed = (): void => {
+    if (this.#state === 'settled') return
+    this.#close()
+    this.#settle.resolve(this.#fields('client_gone'))
+  }
+
+  readonly #finished = (): void => {
+    if (this.#state === 'settled') return
+    this.#close()
+    this.#settle.resolve(this.#fields('answered'))
+    drainOrClose(this.#passage.incoming)
+  }
+
+  /** Before the answer's head a problem is the pipeline's to tell; after it the client must see a broken answer. */
+  #end(problem: Problem, ended: string): void {
+    if (this.#state === 'settled') return
+    // All has been handed over; only the last bytes are on their way to the client.
+    if (this.#state === 'answering' && this.#passage.response.writableEnded) return
+    const started = this.#state === 'answering'
+    this.#close()
+    if (!started) return this.#settle.reject(problem)
+    breakConnection(this.#passage)
+    this.#settle.resolve(this.#fields(ended))
+  }
+
+  #close(): void {
+    this.#state = 'settled'
+    clearTimeout(this.#timer)
+    const { incoming, response } = this.#passage
+    response.off('close', this.#clientClosed).off('finish', this.#finished)
+    incoming.off('data', this.#bodyPiece).off('end', this.#bodyEnded)
+    incoming.off('error', this.#clientClosed)
+    offBrokenBody(incoming, this.#bodyFailed)
+    // A late reset of the client's side must find a listener.
+    incoming.on('error', () => {})
+    this.#tether?.cut()
+    this.#outbound?.destroy()
+  }
+
+  #fields(ended: string): OutcomeFields {
+    const { response, facts } = this.#passage
+    return {
+      status: response.headersSent ? response.statusCode : 0,
+      upstreamStatus: facts.status,
+      upstreamRequestId: facts.requestId,
+      bytes: this.#bytes,
+      ended,
+    }
+  }
+}
+
+/** To an HTTP/1.0 client a plain close is a whole answer: only a reset tells it otherwise. */
+function breakConnection({ incoming, response }: Passage): void {
+  const { socket } = incoming
+  const overTcp = socket instanceof Socket && socket.remoteAddress !== undefined
+  if (incoming.httpVersionMinor === 0 && overTcp && !('encrypted' in socket)) {
+    socket.resetAndDestroy()
+  } else {
+    response.destroy()
+  }
+}

@@ -1,0 +1,184 @@
+/** The composition root: configuration in, everything built and started, and disposed of in reverse. */
+
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { OpenedAuditLog } from './audit/log.ts'
+import { auditDefaults, openAuditLog } from './audit/log.ts'
+import { createRouteTable } from './catalog/route-table.ts'
+import type { Config } from './config/config.ts'
+import type { Catalog } from './domain/catalog.ts'
+import type { Clock } from './domain/clock.ts'
+import type { Log } from './lib/log.ts'
+import { listen, type Listening } from './listen.ts'
+import { openParts, openTokens } from './open-parts.ts'
+import { createPolicyEngine } from './policy/engine.ts'
+import type { PolicyEngine } from './policy/policy-engine.ts'
+import { keepPolicies, type PolicyKeeper } from './policy-keeper.ts'
+import { createDataPort } from './proxy/app.ts'
+import { createAddressOf } from './proxy/client-address.ts'
+import { createDecide } from './proxy/decide.ts'
+import { createDescribe } from './proxy/describe.ts'
+import { createEnforce } from './proxy/enforce.ts'
+import { createForwarder } from './proxy/forward.ts'
+import { compileAnswerHeaders } from './proxy/headers.ts'
+import { createIdResolver } from './proxy/ids.ts'
+import { createPipeline, type Pipeline } from './proxy/pipeline.ts'
+import { createMatchRoute } from './proxy/routing.ts'
+import type { Tokens } from './store/tokens.ts'
+import { createCredentials } from './upstream/credentials.ts'
+import { createDirectory } from './upstream/directory-cache.ts'
+import { createDirectoryClient } from './upstream/directory-client.ts'
+import { parseUpstreamOrigin } from './upstream/origin.ts'
+import { createUpstreamPool } from './upstream/pool.ts'
+
+export type Gate = AsyncDisposable & {
+  /** `http://HOST:PORT`, or `unix:PATH`. */
+  url: string
+  auditPaths: OpenedAuditLog['paths']
+  /** Resolves when the policy set was loaded again, or was refused and the old one stays. */
+  reload(): Promise<void>
+}
+
+export type Surroundings = { clock: Clock; log: Log }
+
+/** @throws Mistakes, AuditUnusable, StoreUnusable: each says what to do, and nothing is left running. */
+export async function startGate(config: Config, around: Surroundings): Promise<Gate> {
+  const { clock, log } = around
+  await using stack = new AsyncDisposableStack()
+  const { catalog, set } = openParts(config)
+  const audit = stack.use(await openAudit(config, around))
+  const policy = createPolicyEngine({ catalog, set, cacheSize: config.tokens.cacheSize })
+  const tokens = stack.use(
+    openTokens(config, clock, {
+      currentExpiry: (user) => policy.user(user)?.expiry,
+      onFlushFailure: (error) => log.error('last uses could not be written', { error }),
+    }),
+  )
+  const keeper = stack.use(keepPolicies({ config, catalog, policy, tokens, audit, clock, log }))
+  const port = dataPort({ config, catalog, policy, tokens, audit, clock }, stack)
+  const listening: Listening = stack.use(
+    await listen(port, config.listen.data, config.timeouts.shutdownMs),
+  )
+  log.info('serving', { url: listening.url, revision: policy.revision })
+  return gateOf(listening, audit, keeper, stack.move())
+}
+
+function gateOf(
+  { url }: Listening,
+  { paths }: OpenedAuditLog,
+  keeper: PolicyKeeper,
+  stack: AsyncDisposableStack,
+): Gate {
+  return {
+    url,
+    auditPaths: paths,
+    reload: () => keeper.reload(),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+function openAudit({ audit }: Config, { clock, log }: Surroundings): Promise<OpenedAuditLog> {
+  return openAuditLog({
+    folder: audit.folder,
+    stream: hostname(),
+    boot: randomBytes(6).toString('hex'),
+    clock,
+    limits: {
+      queueRecords: audit.queueRecords,
+      queueBytes: audit.queueBytes,
+      waitMs: audit.waitMs,
+    },
+    rejects: { ...auditDefaults.rejects, maxBytes: audit.rejectBytes },
+    checkMs: auditDefaults.checkMs,
+    log,
+  })
+}
+
+type PortParts = {
+  config: Config
+  catalog: Catalog
+  policy: PolicyEngine
+  tokens: Tokens
+  audit: OpenedAuditLog
+  clock: Clock
+}
+
+function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
+  const { config, catalog, audit, clock } = parts
+  const { upstream, timeouts, limits } = config
+  const origin = parseUpstreamOrigin(upstream.url)
+  const pool = stack.use(
+    createUpstreamPool({
+      origin,
+      connections: upstream.connections,
+      connectTimeoutMs: timeouts.upstreamConnectMs,
+      headersTimeoutMs: timeouts.upstreamFirstByteMs,
+      bodyTimeoutMs: timeouts.upstreamBodyMs,
+      maxAnswerBytes: limits.answerBytes,
+      maxCalls: upstream.maxCalls,
+    }),
+  )
+  const answerHeaders = compileAnswerHeaders(catalog.returnHeaders, origin)
+  const forwarder = stack.use(
+    createForwarder({
+      origin,
+      connections: upstream.streams,
+      firstByteTimeoutMs: timeouts.upstreamFirstByteMs,
+      answerHeaders,
+    }),
+  )
+  return createDataPort({
+    pipeline: pipeline(parts, (request) => pool.request(request)),
+    audit,
+    clock,
+    exchange: {
+      pool,
+      answerHeaders,
+      forwarder,
+      shape: catalog.errors,
+      maxBodyBytes: limits.bodyBytes,
+    },
+    limits: {
+      headersTimeoutMs: timeouts.headersMs,
+      requestTimeoutMs: timeouts.requestMs,
+      keepAliveTimeoutMs: timeouts.keepAliveMs,
+      maxHeaderBytes: limits.headerBytes,
+      maxConnections: limits.connections,
+    },
+    addressOf: createAddressOf(config.trustedProxies),
+  })
+}
+
+type Send = Parameters<typeof createDirectoryClient>[0]['send']
+
+function pipeline(parts: PortParts, send: Send): Pipeline {
+  const { config, catalog, policy, tokens, audit, clock } = parts
+  const credentials = createCredentials(config.upstream.credentials)
+  const directory = createDirectory({
+    client: createDirectoryClient({ catalog, credentials, send }),
+    clock,
+    ages: {
+      attributesMs: config.attributes.maxAgeMs,
+      placesMs: config.attributes.placesMaxAgeMs,
+      unknownMs: config.attributes.unknownMaxAgeMs,
+    },
+    unknownPerMinute: config.rations.unknownPerMinute,
+    maxEntries: config.attributes.cacheSize,
+  })
+  const ids = createIdResolver(
+    catalog.resources,
+    directory,
+    (user) => policy.user(user)?.grant.boundary,
+  )
+  return createPipeline({
+    catalog,
+    tokens,
+    policy,
+    audit,
+    durability: { read: config.audit.read, change: config.audit.change },
+    matchRoute: createMatchRoute(createRouteTable(catalog)),
+    describe: createDescribe(catalog, ids),
+    decide: createDecide(policy, directory),
+    enforce: createEnforce({ catalog, credentials, directory, tokens }),
+  })
+}

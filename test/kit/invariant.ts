@@ -1,0 +1,26 @@
+/** What must hold at the end of every end-to-end test: each request left exactly one trace. */
+
+import type { AuditRow, TestGate } from './start-gate.ts'
+
+export type Traces = {
+  decisions: AuditRow[]
+  rejects: AuditRow[]
+  summarised: number
+  total: number
+}
+
+/** `total` is decisions + reject rows + summarised. */
+export async function traces(gate: TestGate): Promise<Traces> {
+  const decisions = await gate.decisions()
+  const rejects = await gate.rejects()
+  const summarised = (await gate.summaries()).reduce(
+    (sum, row) => sum + Number(row['summarised']),
+    0,
+  )
+  return {
+    decisions,
+    rejects,
+    summarised,
+    total: decisions.length + rejects.length + summarised,
+  }
+}
