@@ -125,6 +125,7 @@ function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
       connections: upstream.streams,
       firstByteTimeoutMs: timeouts.upstreamFirstByteMs,
       answerHeaders,
+      maxAnswerBytes: limits.answerBytes,
     }),
   )
   return createDataPort({

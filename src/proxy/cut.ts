@@ -1,6 +1,7 @@
 /** Cuts an answer down to what the caller may see: keys kept, keys stripped, secrets taken out. Pure. */
 
 import { isUtf8 } from 'node:buffer'
+import type { AnswerSpec } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { UpstreamAnswer } from '../upstream/upstream.ts'
 import type { Cut } from './exchange.ts'
@@ -58,6 +59,11 @@ export function cutAnswer(
   }
   stripKeys(result, strip, 0)
   return { mode: 'cut', body: toBody(result) }
+}
+
+/** True for answers whose keys are known to the catalog, so that they can be cut. */
+export function hasKeys(answer: AnswerSpec): boolean {
+  return answer.kind === 'object' || answer.kind === 'list'
 }
 
 /** Keys to take out at any depth. */

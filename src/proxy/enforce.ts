@@ -10,7 +10,8 @@ import type { UpstreamCredentials } from '../upstream/credentials.ts'
 import type { Directory } from '../upstream/directory.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
 import type { Asked } from './describe.ts'
-import type { Exchange } from './exchange.ts'
+import type { Cut, Exchange } from './exchange.ts'
+import { hasKeys } from './cut.ts'
 import { compileForwardList, forwardableHeaders } from './headers.ts'
 import { selfAnswer } from './self.ts'
 
@@ -45,6 +46,7 @@ export function createEnforce({ catalog, credentials, directory, tokens }: Enfor
       return selfAnswer(exchange, principal, route.kind.answer, tokens)
     const headers = forwardableHeaders(exchange.raw, forwarded)
     if (upstream.contentType === '') delete headers['content-type']
+    else if (upstream.body !== undefined) headers['content-type'] = upstream.contentType
     const request: UpstreamRequest = {
       method: exchange.raw.method,
       target: upstream.target,
@@ -53,10 +55,11 @@ export function createEnforce({ catalog, credentials, directory, tokens }: Enfor
       credential: credentials.for(asked.resource),
     }
     if (writes(exchange)) for (const { resource } of asked.requests) directory.forget(resource)
+    const cut: Cut = { answer: route.answer, obligations: decision.obligations }
     const outcome =
       route.way === 'streaming'
-        ? exchange.forward(request, upstream.guard)
-        : exchange.filter(request, { answer: route.answer, obligations: decision.obligations })
+        ? exchange.forward(request, upstream.guard, hasKeys(route.answer) ? cut : undefined)
+        : exchange.filter(request, cut)
     if (!writes(exchange)) return outcome
     try {
       return await outcome

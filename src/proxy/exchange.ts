@@ -33,8 +33,8 @@ export interface Exchange {
   body(): Promise<Buffer>
   /** Sends upstream by the small way and the answer back, cut. */
   filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields>
-  /** Streams request and answer, nothing buffered. */
-  forward(request: UpstreamRequest, guard: BodyGuard): Promise<OutcomeFields>
+  /** Streams the request, and the answer too unless it has keys to cut. */
+  forward(request: UpstreamRequest, guard: BodyGuard, cut: Cut | undefined): Promise<OutcomeFields>
   /** An answer of the gate's own. */
   answer(status: number, body: unknown): OutcomeFields
   /** The only writer of error bodies on the data port. Destroys the connection if bytes have gone out already. */

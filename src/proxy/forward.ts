@@ -7,7 +7,7 @@ import type { OutcomeFields } from '../audit/audit-log.ts'
 import { createKeepAliveAgent } from '../upstream/keep-alive-agent.ts'
 import type { UpstreamOrigin } from '../upstream/origin.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
-import type { BodyGuard } from './exchange.ts'
+import type { BodyGuard, Cut } from './exchange.ts'
 import type { AnswerHeaders } from './headers.ts'
 import { Outbound, Tether } from './outbound.ts'
 import { Transfer, type UpstreamFacts } from './transfer.ts'
@@ -18,6 +18,8 @@ export type ForwarderOptions = {
   /** From the last byte sent to the answer's head. A stream that then is silent lives on. */
   firstByteTimeoutMs: number
   answerHeaders: AnswerHeaders
+  /** Of an answer that is read to be cut. */
+  maxAnswerBytes: number
 }
 
 /** One client's request and response, and what is sent on for it. */
@@ -26,6 +28,8 @@ export type Passage = {
   response: ServerResponse
   request: UpstreamRequest
   guard: BodyGuard
+  /** Undefined: the answer streams. */
+  cut: Cut | undefined
   requestId: string
   /** Filled as they become known, so that a rejection can still report them. */
   facts: UpstreamFacts

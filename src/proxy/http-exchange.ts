@@ -29,6 +29,7 @@ export class HttpExchange implements Exchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #facts: UpstreamFacts = { status: undefined, requestId: undefined }
+  #body: Promise<Buffer> | undefined
 
   constructor(
     parts: ExchangeParts,
@@ -48,9 +49,11 @@ export class HttpExchange implements Exchange {
     }
   }
 
+  /** Read once: a form is looked into for a token first and described afterwards. */
   async body(): Promise<Buffer> {
     this.#refuseOddHead()
-    return readBody(this.#request, this.#response, this.#parts.maxBodyBytes)
+    this.#body ??= readBody(this.#request, this.#response, this.#parts.maxBodyBytes)
+    return this.#body
   }
 
   async filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields> {
@@ -62,7 +65,11 @@ export class HttpExchange implements Exchange {
     })
   }
 
-  async forward(request: UpstreamRequest, guard: BodyGuard): Promise<OutcomeFields> {
+  async forward(
+    request: UpstreamRequest,
+    guard: BodyGuard,
+    cut: Cut | undefined,
+  ): Promise<OutcomeFields> {
     this.#refuseOddHead()
     refuseEncoded(this.#request)
     return this.#parts.forwarder.forward({
@@ -70,6 +77,7 @@ export class HttpExchange implements Exchange {
       response: this.#response,
       request,
       guard,
+      cut,
       requestId: this.envelope.requestId,
       facts: this.#facts,
     })

@@ -6,12 +6,15 @@ import type { OutcomeFields } from '../audit/audit-log.ts'
 import { Problem } from '../domain/problem.ts'
 import { answerHeadProblem, refusalProblem } from '../upstream/answer-head.ts'
 import { offBrokenBody, onBrokenBody } from './broken-body.ts'
+import { collect } from './collect.ts'
+import { cutAnswer } from './cut.ts'
 import { drainOrClose, expectsContinue } from './early-end.ts'
+import type { Cut } from './exchange.ts'
 import type { ForwarderOptions, Passage } from './forward.ts'
 import { upstreamRequestId } from './headers.ts'
 import { createMultipartGuard, type MultipartGuard } from './multipart-guard.ts'
 import { streamsBody, type Outbound, type OutboundOwner, type Tether } from './outbound.ts'
-import { createRedactor } from './redact.ts'
+import { createRedactor, redactWhole } from './redact.ts'
 
 /** What is known of the cloud's side of an exchange. */
 export type UpstreamFacts = { status: number | undefined; requestId: string | undefined }
@@ -82,11 +85,13 @@ export class Transfer implements OutboundOwner {
     const status = answer.statusCode ?? 0
     facts.status = status
     facts.requestId = upstreamRequestId(answer.headers)
-    const problem = refusalProblem(status) ?? answerHeadProblem(status, answer.headers, 'passed')
+    const { cut } = this.#passage
+    const use = cut === undefined ? 'passed' : 'read'
+    const problem = refusalProblem(status) ?? answerHeadProblem(status, answer.headers, use)
     if (problem !== undefined) return this.#end(problem, problem.code)
-
     this.#state = 'answering'
     const credential = request.credential.reveal()
+    if (cut !== undefined) return this.#sendCut(answer, cut, credential)
     const headers = this.#options.answerHeaders({
       status,
       headers: answer.headers,
@@ -99,6 +104,25 @@ export class Transfer implements OutboundOwner {
     response.writeHead(status, headers)
     response.flushHeaders()
     this.#pipe(answer, credential)
+  }
+
+  /** An answer with keys to cut is read whole, however large the upload was: nothing is sent before it is cut. */
+  #sendCut(answer: IncomingMessage, cut: Cut, credential: string): void {
+    const { response, requestId } = this.#passage
+    const status = answer.statusCode ?? 0
+    collect(answer, this.#options.maxAnswerBytes)
+      .then((whole) => {
+        if (this.#state !== 'answering') return
+        const kept = cutAnswer({ status, headers: answer.headers, body: whole }, cut)
+        const body = redactWhole(kept.body, credential)
+        const head = { status, headers: answer.headers, mode: kept.mode, requestId, credential }
+        const headers = this.#options.answerHeaders(head)
+        if (status !== 204) headers.push('content-length', String(body.length))
+        this.#bytes = body.length
+        response.writeHead(status, headers)
+        response.end(body)
+      })
+      .catch((error: Error) => this.failed(error))
   }
 
   #pipe(answer: IncomingMessage, credential: string): void {
@@ -175,7 +199,7 @@ export class Transfer implements OutboundOwner {
     if (this.#state === 'settled') return
     // All has been handed over; only the last bytes are on their way to the client.
     if (this.#state === 'answering' && this.#passage.response.writableEnded) return
-    const started = this.#state === 'answering'
+    const started = this.#passage.response.headersSent
     this.#close()
     if (!started) return this.#settle.reject(problem)
     breakConnection(this.#passage)

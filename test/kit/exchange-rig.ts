@@ -74,6 +74,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     connections: 8,
     firstByteTimeoutMs: timeoutMs,
     answerHeaders,
+    maxAnswerBytes: options.maxAnswerBytes ?? 1_000_000,
   })
   const shape = rigShape
   const maxBodyBytes = options.maxBodyBytes ?? 1_000_000
@@ -87,7 +88,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   async function sendOn(exchange: HttpExchange): Promise<OutcomeFields> {
     if (options.way === 'streaming') {
       const request = await toRequest(exchange.raw, undefined)
-      return exchange.forward(request, options.guard ?? { kind: 'none' })
+      return exchange.forward(request, options.guard ?? { kind: 'none' }, options.cut)
     }
     const body = await exchange.body()
     const request = await toRequest(exchange.raw, body.length === 0 ? undefined : body)
