@@ -1,7 +1,15 @@
 /** Bodies, queries and answers as the catalog writes them, in the form that the request path reads. */
 
-import type { AnswerSpec, BodySpec, KeySpec, ValuePlace } from '../domain/catalog.ts'
+import type { AnswerSpec, BodySpec, KeySpec, Route, ValuePlace } from '../domain/catalog.ts'
 import type { AnswerText, BodyText, KeyText, RouteText } from './catalog-shape.ts'
+
+/** Everything a route says beside its paths. */
+export type RouteParts = {
+  query: ReadonlyMap<string, KeySpec>
+  body: BodySpec
+  answer: AnswerSpec
+  way: Route['way']
+}
 
 type PlainBody = Exclude<BodySpec, { kind: 'choice' }>
 

@@ -152,4 +152,3 @@ export type DeedText = z.infer<typeof deed>
 export type BodyText = z.infer<typeof body>
 export type KeyText = z.infer<ReturnType<typeof keyType>>
 export type AnswerText = z.infer<typeof answer>
-export type ActionText = z.infer<typeof action>

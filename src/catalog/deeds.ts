@@ -9,11 +9,10 @@ import type {
   ValuePlace,
 } from '../domain/catalog.ts'
 import { didYouMean } from '../lib/nearest.ts'
-import { bodyKeys, parsePlace } from './bodies.ts'
+import { bodyKeys, parsePlace, type RouteParts } from './bodies.ts'
 import type { CatalogText, DeedText, RouteText } from './catalog-shape.ts'
 import type { Report } from './grammar.ts'
 import { parametersOf } from './pattern.ts'
-import type { RouteParts } from './routes.ts'
 
 type Surroundings = { file: CatalogText; report: Report; path: readonly PropertyKey[] }
 

@@ -1,15 +1,16 @@
 /** Turns each route of the file, with all its forms, into routes of the catalog; every reference is checked. */
 
-import type {
-  AnswerSpec,
-  BodySpec,
-  DevicePlace,
-  KeySpec,
-  Pattern,
-  Route,
-} from '../domain/catalog.ts'
+import type { DevicePlace, KeySpec, Pattern, Route } from '../domain/catalog.ts'
 import { didYouMean } from '../lib/nearest.ts'
-import { answerSpec, bodyHas, bodyKeys, bodySpec, parsePlace, querySpec } from './bodies.ts'
+import {
+  answerSpec,
+  bodyHas,
+  bodyKeys,
+  bodySpec,
+  parsePlace,
+  querySpec,
+  type RouteParts,
+} from './bodies.ts'
 import type { CatalogText, RouteText } from './catalog-shape.ts'
 import { buildDeeds } from './deeds.ts'
 import type { Grammars, Report } from './grammar.ts'
@@ -18,14 +19,6 @@ import { parametersOf, parseForm, type Form } from './pattern.ts'
 
 /** A route, and where in the file it stands: for mistakes that only all routes together show. */
 export type PlacedRoute = { route: Route; path: readonly PropertyKey[] }
-
-/** Everything a route says beside its paths. */
-export type RouteParts = {
-  query: ReadonlyMap<string, KeySpec>
-  body: BodySpec
-  answer: AnswerSpec
-  way: Route['way']
-}
 
 export function buildRoutes(file: CatalogText, grammars: Grammars, report: Report): PlacedRoute[] {
   const overlaps = createOverlaps(grammars)

@@ -148,13 +148,20 @@ export type Deed = {
   values: Readonly<Record<string, readonly ValuePlace[]>>
 }
 
-export type ValuePlace = { in: 'path' | 'query' | 'body'; key: string }
+export type ValuePlace = {
+  in: 'path' | 'query' | 'body'
+  key: string
+  /** The value is the beginning of names, not one name: asked as `value*`. */
+  prefix?: true
+}
 export type DevicePlace = { in: 'query' | 'body'; key: string; list: boolean }
 
 /** `list`: JSON array; in a form `key[]=…` or repeated is refused unless `list`. `any`: any JSON, kept as it is. */
 export type KeySpec = {
   type: 'string' | 'number' | 'boolean' | 'list' | 'object' | 'any'
   required: boolean
+  /** The only values taken, where the cloud hides deeds behind one key; anything else is `invalid_body`. */
+  only?: readonly string[]
 }
 
 export type BodySpec =

@@ -5,6 +5,6 @@ export type QueryEntry = { key: string; value: string }
 export type CanonicalTarget = {
   /** Decoded path segments; none is empty, `.` or `..`. */
   segments: readonly string[]
-  /** Decoded query, in order; keys are unique, but for `key[]`-style lists where the route takes a list. */
+  /** Decoded query, in order; keys are unique and unbracketed. */
   query: readonly QueryEntry[]
 }
