@@ -82,6 +82,8 @@ export function testTokenStore({ name, openPair }: StoreUnderTest): void {
       expect(store.grant('newer')).toBe('{"n":2}')
       expect(store.find('b1')).toMatchObject({ grantHash: 'newer', expiresAtMs: start + 5 })
       expect(store.find('a1')?.grantHash).toBe('shared')
+      store.revoke('b1', start)
+      expect(store.grant('newer')).toBeUndefined()
     })
 
     it('moves the epoch for own writes and for those of others, and not without one', () => {
