@@ -133,8 +133,11 @@ export function toJsonSchema(schema: z.ZodType, title: string): unknown {
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
-      if (jsonSchema.type === 'string' && jsonSchema.enum === undefined) {
+      if (jsonSchema.type !== 'string') return
+      if (jsonSchema.enum === undefined) {
         Object.assign(jsonSchema, { type: ['string', 'number', 'boolean'] })
+      } else if (jsonSchema.enum.join(' ') === 'true false') {
+        Object.assign(jsonSchema, { type: 'boolean', enum: [true, false] })
       }
     },
   })

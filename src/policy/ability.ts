@@ -55,9 +55,18 @@ export function buildAbility(grant: Grant, parts: AbilityParts): GrantAbility {
   const compiled = grant.rules.map(compileRule)
   const isAdmitted = compileDevices(grant)
   const cannots = compiled.filter(({ rule }) => rule.effect === 'cannot')
-  const cans = byAction(compiled.filter(({ rule }) => rule.effect === 'can'))
-  const hides = byAction(cannots.filter(({ rule }) => rule.hide !== undefined))
-  const forbids = byAction(cannots.filter(({ rule }) => rule.hide === undefined))
+  const cans = byAction(
+    compiled.filter(({ rule }) => rule.effect === 'can'),
+    parts,
+  )
+  const hides = byAction(
+    cannots.filter(({ rule }) => rule.hide !== undefined),
+    parts,
+  )
+  const forbids = byAction(
+    cannots.filter(({ rule }) => rule.hide === undefined),
+    parts,
+  )
 
   /** What the clause that matched last matched by: CASL itself says only which clause it was. */
   let found: CompiledRule | true | undefined
@@ -148,10 +157,15 @@ function ownLimits(
   })
 }
 
-function byAction(rules: readonly CompiledRule[]): Map<string, CompiledRule[]> {
+/** A kept grant may name actions that the catalog lost, or none ever had: nobody can ask for these. */
+function byAction(
+  rules: readonly CompiledRule[],
+  { catalog }: AbilityParts,
+): Map<string, CompiledRule[]> {
   const table = new Map<string, CompiledRule[]>()
   for (const compiled of rules) {
     for (const action of compiled.rule.actions) {
+      if (!catalog.actions.has(action)) continue
       const same = table.get(action)
       if (same === undefined) table.set(action, [compiled])
       else same.push(compiled)

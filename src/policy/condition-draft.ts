@@ -88,7 +88,8 @@ function readEntry(
   }
   const type = scope.typeOf(key)
   if (typeof type === 'object') {
-    mistakeAtKey(report, part, `${type.says}${didYouMean(key, scope.known)}`)
+    const hint = scope.known.includes(key) ? '' : didYouMean(key, scope.known)
+    mistakeAtKey(report, part, `${type.says}${hint}`)
     return []
   }
   return readTests(part, key, type, scope, report)

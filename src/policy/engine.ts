@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
 import type { Catalog } from '../domain/catalog.ts'
-import type { Decision, RuleRef, UsedFacts } from '../domain/decision.ts'
+import type { Decision, Obligations, RuleRef, UsedFacts } from '../domain/decision.ts'
 import type { Grant, GrantRule, PolicySet } from '../domain/grant.ts'
 import { idOf } from './ask.ts'
 import { catalogFacts } from './catalog-facts.ts'
@@ -56,7 +56,7 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
 
       const wanted: Resource[] = []
       const used: Record<string, Record<string, unknown>> = {}
-      let obligations = WHOLE
+      let obligations: Obligations | undefined
       let rule: GrantRule | undefined
       for (const request of requests) {
         const mine = today.judge(request, facts, context)
@@ -69,10 +69,18 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
           continue
         }
         rule ??= verdict.rule
-        obligations = joinObligations(obligations, verdict.obligations)
+        obligations =
+          obligations === undefined
+            ? verdict.obligations
+            : joinObligations(obligations, verdict.obligations)
       }
       if (wanted.length > 0) return { outcome: 'needs_facts', resources: wanted }
-      return { outcome: 'allow', rule: rule && toRef(rule), obligations, facts: used }
+      return {
+        outcome: 'allow',
+        rule: rule && toRef(rule),
+        obligations: obligations ?? WHOLE,
+        facts: used,
+      }
     },
   }
 }

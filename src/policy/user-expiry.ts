@@ -2,7 +2,7 @@
 
 import type { Expiry } from '../domain/grant.ts'
 import type { userKeys } from './policy-shape.ts'
-import { mistakeAt, within, type Decoded, type Part, type Report } from './report.ts'
+import { mistakeAt, mistakeAtKey, within, type Decoded, type Part, type Report } from './report.ts'
 import { toDateMs } from './scalars.ts'
 
 export function readExpiry(
@@ -32,7 +32,7 @@ export function readExpiry(
   const keys = typeof part.value === 'object' ? Object.keys(part.value) : []
   if (!['expires', 'lifetime', 'idle', 'never'].some((key) => keys.includes(key))) {
     const says = 'needs an end: expires: DATE, lifetime: 90d, idle: 30d, or never: true'
-    mistakeAt(report, part, says)
+    mistakeAtKey(report, part, says)
   }
   return undefined
 }

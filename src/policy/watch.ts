@@ -77,10 +77,16 @@ export function watchPolicies(options: WatchOptions): PolicyWatch {
     if (disposed) return
     // Taken before reading: what changes meanwhile differs from it and is read again.
     stamp = stampOf(folder)
-    const loaded = await load()
-    if (disposed) return
-    if (loaded.ok) onLoaded(loaded.set, loaded.notes)
-    else onBroken(loaded.mistakes)
+    try {
+      const loaded = await load()
+      if (disposed) return
+      if (loaded.ok) onLoaded(loaded.set, loaded.notes)
+      else onBroken(loaded.mistakes)
+    } catch (error) {
+      // Nobody awaits a reload that a file change began: what it throws must be heard, and must not end the process.
+      const why = error instanceof Error ? error.message : 'unknown fault'
+      onBroken([{ file: folder, line: 1, column: 1, message: `cannot be put in force: ${why}` }])
+    }
   }
 
   return {

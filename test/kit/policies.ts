@@ -1,0 +1,122 @@
+/** Policy sets from texts, and a gate's question in one line. */
+
+import type { AccessRequest, Resource } from '../../src/domain/access-request.ts'
+import type { Catalog } from '../../src/domain/catalog.ts'
+import type { Decision } from '../../src/domain/decision.ts'
+import type { ApiUser, PolicySet } from '../../src/domain/grant.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import { createPolicyEngine } from '../../src/policy/engine.ts'
+import { loadPolicySet, type PolicyFile } from '../../src/policy/load.ts'
+import type { NeedsFacts } from '../../src/policy/policy-engine.ts'
+import { aCatalog } from './a-catalog.ts'
+
+export const MINE = '420032000e47343432313031'
+export const OTHER = '350041000e47363433353735'
+export const PRODUCT = '12345'
+export const ACME = 'aaaaaaaaaaaaaaaaaaaaaaaa'
+/** Noon UTC of a Monday. */
+export const NOON = Date.UTC(2026, 10, 23, 12)
+
+export const myDevice: Resource = {
+  type: 'device',
+  organization: ACME,
+  product: PRODUCT,
+  device: MINE,
+}
+export const otherDevice: Resource = { ...myDevice, device: OTHER }
+export const myProduct: Resource = { type: 'product', organization: ACME, product: PRODUCT }
+
+type Texts = string | Readonly<Record<string, string>>
+
+export function filesOf(texts: Texts): PolicyFile[] {
+  const table = typeof texts === 'string' ? { 'policies/all.yaml': texts } : texts
+  return Object.entries(table).map(([file, text]) => ({ file, text }))
+}
+
+export function load(texts: Texts, catalog: Catalog = aCatalog()) {
+  return loadPolicySet(filesOf(texts), catalog, { version: '1.0.0' })
+}
+
+export function mustLoad(texts: Texts, catalog?: Catalog) {
+  const loaded = load(texts, catalog)
+  if (loaded.ok) return loaded
+  throw new Error(loaded.mistakes.map(({ line, message }) => `${line}: ${message}`).join('\n'))
+}
+
+/** `line: message` of every mistake; empty for a set that loads. */
+export function mistakesIn(texts: Texts): string[] {
+  const loaded = load(texts)
+  return loaded.ok ? [] : loaded.mistakes.map(({ line, message }) => `${line}: ${message}`)
+}
+
+/** An API user `u` of the product with all devices, from the text of its rules alone. */
+export function userWith(rules: string, more = 'devices: all'): string {
+  const indented = rules
+    .trim()
+    .split('\n')
+    .map((line) => `      ${line}`)
+  return [
+    'users:',
+    '  u:',
+    '    owner: o@acme.example',
+    `    product: ${PRODUCT}`,
+    '    never: true',
+    ...more
+      .trim()
+      .split('\n')
+      .map((line) => `    ${line}`),
+    ...(rules.trim() === '' ? [] : ['    rules:', ...indented]),
+    '',
+  ].join('\n')
+}
+
+export type Question = Partial<Omit<AccessRequest, 'action'>> & {
+  user?: string
+  /** `null`: not in hand. */
+  facts?: Readonly<Record<string, unknown>> | null
+  atMs?: number
+  issued?: ApiUser
+}
+
+export type Gate = {
+  set: PolicySet
+  use(set: PolicySet): void
+  full(action: string, question?: Question): Decision | NeedsFacts
+  /** `allow`, `needs_facts` or the reason of the denial. */
+  ask(action: string, question?: Question): string
+}
+
+export function gateOf(texts: Texts, catalog: Catalog = aCatalog()): Gate {
+  const { set } = mustLoad(texts, catalog)
+  const engine = createPolicyEngine({ catalog, set, cacheSize: 10 })
+  const full: Gate['full'] = (action, question = {}) => {
+    const { user = 'u', facts = {}, atMs = NOON, issued = engine.user(user), ...request } = question
+    return engine.decide(
+      principalOf(user, issued),
+      [{ action, resource: myDevice, fields: {}, values: {}, ...request }],
+      () => facts ?? undefined,
+      { requestId: 'r', atMs, address: '127.0.0.1' },
+    )
+  }
+  return {
+    set,
+    use: (next) => engine.use(next),
+    full,
+    ask(action, question) {
+      const decision = full(action, question)
+      return decision.outcome === 'deny' ? decision.reason : decision.outcome
+    },
+  }
+}
+
+export function principalOf(user: string, issued: ApiUser | undefined): Principal {
+  if (issued === undefined) throw new Error(`no API user "${user}" in the set`)
+  return {
+    user,
+    tokenId: 'tokentoken12',
+    issued: issued.grant,
+    issuedHash: issued.grantHash,
+    expiresAtMs: undefined,
+    epoch: 0,
+  }
+}
