@@ -74,8 +74,8 @@ export function answerSpec(given: AnswerText | undefined): AnswerSpec | undefine
   const { object, list, secrets = [], item } = given
   if (object !== undefined && list !== undefined) return undefined
   if (list !== undefined) return { kind: 'list', at: root(list), item: item ?? 'none', secrets }
-  if (item !== undefined) return undefined
-  return { kind: 'object', at: root(object ?? '.'), secrets }
+  const at = root(object ?? '.')
+  return { kind: 'object', at, secrets, ...(item !== undefined && { item }) }
 }
 
 function root(at: string): string {

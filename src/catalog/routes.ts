@@ -137,7 +137,7 @@ function partsOf(
   const way = given.way ?? 'small'
   if (body === undefined) report([...path, 'body'], 'says nothing; write "none" or what it holds')
   if (answer === undefined) {
-    report([...path, 'answer'], 'must be one object or one list; an item belongs to a list')
+    report([...path, 'answer'], 'must be one object or one list')
   }
   if (body === undefined || answer === undefined) return undefined
   const streams = bodyHas(body, 'multipart') || bodyHas(body, 'raw') || answer.kind === 'stream'

@@ -183,7 +183,13 @@ export type BodySpec =
 
 /** How an answer is cut. `at` is a dotted path to the object or array; empty: the root. */
 export type AnswerSpec =
-  | { kind: 'object'; at: string; secrets: readonly string[] }
+  | {
+      kind: 'object'
+      at: string
+      secrets: readonly string[]
+      /** What the object is: rules may then name only that resource's keys. Absent: any key. */
+      item?: ResourceType
+    }
   | {
       kind: 'list'
       at: string

@@ -1,7 +1,7 @@
 /** What the loader and the engine ask of a catalog beyond its tables: types, keys and items per action. */
 
 import type { ResourceType } from '../domain/access-request.ts'
-import type { Action, AttributeType, BodySpec, Catalog } from '../domain/catalog.ts'
+import type { Action, AnswerSpec, AttributeType, BodySpec, Catalog } from '../domain/catalog.ts'
 
 type Held = Exclude<ResourceType, 'none'>
 type Specs = readonly Held[]
@@ -29,6 +29,7 @@ export type CatalogFacts = {
 export function catalogFacts(catalog: Catalog): CatalogFacts {
   const secretKeys = new Map<string, Set<string>>()
   const items = new Map<string, Set<ResourceType>>()
+  const answered = new Map<string, Set<ResourceType>>()
   const bodies = new Map<string, Set<string> | 'any'>()
   const chosenBy = new Map<string, Set<string>>()
   for (const { deeds, answer, body } of catalog.routes) {
@@ -40,6 +41,8 @@ export function catalogFacts(catalog: Catalog): CatalogFacts {
         for (const key of answer.secrets) secrets.add(key)
       }
       secretKeys.set(action, secrets)
+      const types = answered.get(action) ?? new Set()
+      answered.set(action, types.add(itemOf(answer)))
       const kinds = items.get(action) ?? new Set()
       if (answer.kind === 'list') items.set(action, kinds.add(answer.item))
       if (answer.kind === 'stream') items.set(action, kinds.add('device'))
@@ -77,8 +80,8 @@ export function catalogFacts(catalog: Catalog): CatalogFacts {
     ],
     answerKeys(action) {
       const keys = new Set(secretKeys.get(action.name))
-      for (const type of typesOf(action)) {
-        if (catalog.resources[type].keys.length === 0) return undefined
+      for (const type of answered.get(action.name) ?? ['none' as const]) {
+        if (type === 'none' || catalog.resources[type].keys.length === 0) return undefined
         for (const key of catalog.resources[type].keys) keys.add(key)
       }
       return keys
@@ -90,6 +93,19 @@ export function catalogFacts(catalog: Catalog): CatalogFacts {
     },
     deedKeys: (action) => chosenBy.get(action) ?? none,
     hasDeviceItems,
+  }
+}
+
+/** What the keys of an answer belong to; `none`: the catalog does not say. */
+function itemOf(answer: AnswerSpec): ResourceType {
+  switch (answer.kind) {
+    case 'object':
+      return answer.item ?? 'none'
+    case 'list':
+      return answer.item
+    case 'stream':
+    case 'opaque':
+      return 'none'
   }
 }
 

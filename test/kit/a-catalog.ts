@@ -28,7 +28,7 @@ type ActionSeed = {
   answer?: AnswerSpec
 }
 
-const device = { kind: 'object', at: '', secrets: ['mobile_secret'] } as const
+const device = { kind: 'object', at: '', secrets: ['mobile_secret'], item: 'device' } as const
 const devices = { kind: 'list', at: 'devices', secrets: ['mobile_secret'], item: 'device' } as const
 
 const seeds: Readonly<Record<string, ActionSeed>> = {

@@ -227,13 +227,6 @@ describe('loadCatalog', () => {
       29,
       /its answer must be a list of items/,
     ],
-    [
-      'an item without a list',
-      'list: items, item',
-      'object: items, item',
-      32,
-      /an item belongs to a list/,
-    ],
     ['a literal that is none', 'POST /login', 'POST /log+in', 43, /cannot stand in a path/],
     [
       'an upload that is not streamed',
