@@ -76,7 +76,10 @@ export function createDirectoryClient(parts: {
     // An answer about another thing would make the gate decide on one resource and the cloud act on another.
     const other = byId ? folded !== asked : alias !== undefined && !sameAlias(spec, alias, asked)
     if (other) throw unavailable('look-up answered about something else')
-    const itsProduct = pickText(root, pick['product'])
+    // A device that is in no product has its platform's number there, which is no product id.
+    const stated = pickText(root, pick['product'])
+    const itsProduct =
+      stated !== undefined && catalog.resources.product.id.test(stated) ? stated : undefined
     if (product !== undefined && itsProduct !== undefined && itsProduct !== product) {
       throw unavailable('look-up answered from another product')
     }

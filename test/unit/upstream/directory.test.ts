@@ -30,7 +30,8 @@ const resources: Record<'organization' | 'product' | 'device', ResourceSpec> = {
   product: {
     one: 'product',
     many: 'products',
-    id: /^\d{1,9}$/,
+    // 0 stands for a platform id: a number that is no product's.
+    id: /^[1-9]\d{0,8}$/,
     fold: 'none',
     alias: /^[a-z][a-z0-9-]*$/,
     attributes: new Map(),
@@ -110,6 +111,15 @@ const found = (json: object) => ({ status: 200, json: { id, product_id: 1, ...js
 const code = (wanted: string) => expect.objectContaining({ code: wanted })
 
 describe('the directory', () => {
+  it('says of a device with a platform id for a product that it is in none', async () => {
+    const { directory } = build({
+      '/v1/devices/loose': { status: 200, json: { id, product_id: 0 } },
+      '/v1/devices/kept': { status: 200, json: { id, product_id: 7 } },
+    })
+    expect(await directory.device('loose', 'ana')).toEqual({ id, product: undefined })
+    expect(await directory.device('kept', 'ana')).toEqual({ id, product: '7' })
+  })
+
   it('resolves slugs and names to ids, with the places they lie in', async () => {
     const { directory } = build({
       '/v1/orgs/acme': {
