@@ -23,6 +23,7 @@ const MAX_DEPTH = 40
 /** Flow collections deeper than this exhaust the parser's stack before depth can be checked on the tree. */
 const OPENERS = /[[{]/g
 const MAX_OPENERS_IN_LINE = 1000
+const NO_ANCHORS = 'anchors (&name) are not taken; write it out'
 const NULLS = new Set(['', '~', 'null', 'Null', 'NULL'])
 
 /** Exactly one plain document: no aliases, anchors, tags, directives, merge keys, nulls or duplicate keys. */
@@ -91,9 +92,14 @@ function parseOne(text: string, lines: LineCounter, mistake: Report): Node | und
   if (/^%/m.test(text.slice(0, document.contents.range[0]))) {
     mistake(0, 'directives (lines that begin with %) are not taken')
   }
-  for (const problem of [...document.errors, ...document.warnings]) {
-    mistake(problem.pos[0], problem.message)
+  const problems = [...document.errors, ...document.warnings]
+  const bomb = problems.find(({ message }) => message.includes('call stack'))
+  if (bomb !== undefined) {
+    // The parser went as deep as it could; whatever it says of the rest is noise.
+    mistake(bomb.pos[0], `nested deeper than ${MAX_DEPTH} levels`)
+    return undefined
   }
+  for (const problem of problems) mistake(problem.pos[0], problem.message)
   return document.contents
 }
 
@@ -103,7 +109,7 @@ function plain(node: unknown, mistake: Report, depth: number): YamlValue | undef
   if (depth > MAX_DEPTH) return refuse(mistake, offset, `nested deeper than ${MAX_DEPTH} levels`)
   if (isAlias(node)) return refuse(mistake, offset, 'aliases (*name) are not taken; write it out')
   if (isScalar(node) || isMap(node) || isSeq(node)) {
-    if (node.anchor !== undefined) mistake(offset, 'anchors (&name) are not taken; write it out')
+    if (node.anchor !== undefined) mistake(offset, NO_ANCHORS)
     if (node.tag !== undefined && !BUILT_IN_TAGS.has(node.tag)) {
       mistake(offset, `tags (${node.tag}) are not taken`)
     }
@@ -123,6 +129,7 @@ function plain(node: unknown, mistake: Report, depth: number): YamlValue | undef
   const map: { [key: string]: YamlValue } = Object.create(null)
   for (const { key, value } of node.items) {
     const name = isScalar(key) && typeof key.value === 'string' ? key.value : undefined
+    if (isScalar(key) && key.anchor !== undefined) refuse(mistake, offsetOf(key), NO_ANCHORS)
     if (name === undefined || name === '' || name === '__proto__' || name === '<<') {
       mistake(offsetOf(key), name === undefined ? 'a key must be a word' : `"${name}" is no key`)
       continue

@@ -18,24 +18,13 @@ export type MultipartGuard = {
   end(): void
 }
 
-/**
- * The boundary of a `multipart/form-data` content type that carries nothing else.
- * @throws Problem `invalid_body`
- */
-export function multipartBoundary(contentType: string): string {
-  const match = /^multipart\/form-data *; *boundary=(?:"([^"\\]*)"|([^";\s]*)) *$/i.exec(
-    contentType,
-  )
-  const boundary = match?.[1] ?? match?.[2] ?? ''
-  if (!boundaryGrammar.test(boundary)) throw malformed('the boundary is missing or odd')
-  return boundary
-}
-
 type State = 'start' | 'delimiter' | 'head' | 'content' | 'epilogue'
 
+/** @throws Problem `invalid_body` where the boundary is missing or odd */
 export function createMultipartGuard(
   guard: Extract<BodyGuard, { kind: 'multipart' }>,
 ): MultipartGuard {
+  if (!boundaryGrammar.test(guard.boundary)) throw malformed('the boundary is missing or odd')
   const marker = Buffer.from(`--${guard.boundary}`)
   const fieldsSeen = new Set<string>()
   let state: State = 'start'

@@ -6,10 +6,14 @@ import { headProblem } from './headers.ts'
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
-/** @throws Problem `method_not_allowed`, and what `headProblem` finds */
+/** @throws Problem `method_not_allowed`, `invalid_request` for other versions of HTTP, and what `headProblem` finds */
 export function requirePlainHead(raw: RawRequest): void {
   if (!METHODS.has(raw.method)) {
     throw new Problem('method_not_allowed', { headers: { allow: [...METHODS].join(', ') } })
+  }
+  // HTTP/0.9 has no headers to judge by (M08); nothing else is spoken here (M09).
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
+    throw new Problem('invalid_request', { says: 'This version of HTTP is not served here.' })
   }
   const problem = headProblem(raw)
   if (problem !== undefined) throw problem

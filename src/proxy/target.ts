@@ -13,6 +13,8 @@ const PATH_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})+$/
 const QUERY_PART = /^(?:[A-Za-z0-9\-._~!$'()*+,:@/?[\]]|%[0-9A-Fa-f]{2})*$/
 /** A decoded value that would decode once more. */
 const STILL_ENCODED = /%[0-9A-Fa-f]{2}/
+/** Some servers cut a path parameter or white space off before they look for dots. */
+const DOTS = /^\.{1,2}(?:[;\s]|$)/
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f\\]/
 
@@ -41,6 +43,7 @@ export function encodeQuery(entries: readonly QueryEntry[]): string {
 }
 
 function readPath(path: string): string[] {
+  if (path === '/') return []
   const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(1, -1) : path.slice(1)
   const raw = trimmed.split('/')
   if (raw.length > MAX_SEGMENTS) refuse('The path has too many segments.')
@@ -54,9 +57,9 @@ function readSegment(raw: string): string {
     )
   }
   const segment = raw.includes('%') ? decode(raw) : raw
-  // `..` may hide beside an encoded slash, or before a dot-like suffix that other servers strip.
+  // `..` may hide beside an encoded slash.
   for (const part of segment.split('/')) {
-    if (part === '.' || part === '..') refuse('The path holds a dot segment.')
+    if (DOTS.test(part)) refuse('The path holds a dot segment.')
   }
   return segment
 }

@@ -11,12 +11,12 @@ export type Traces = {
 
 /** `total` is decisions + reject rows + summarised. */
 export async function traces(gate: TestGate): Promise<Traces> {
-  const decisions = await gate.decisions()
-  const rejects = await gate.rejects()
-  const summarised = (await gate.summaries()).reduce(
-    (sum, row) => sum + Number(row['summarised']),
-    0,
-  )
+  const [decisions, rejects, summaries] = await Promise.all([
+    gate.decisions(),
+    gate.rejects(),
+    gate.summaries(),
+  ])
+  const summarised = summaries.reduce((sum, row) => sum + Number(row['summarised']), 0)
   return {
     decisions,
     rejects,

@@ -113,14 +113,14 @@ function mintTokens(
   return minted
 }
 
-/** Outcome rows follow their answers: reads until the file has stopped growing. */
+/** Outcome rows follow their answers, a little later: reads until the file has stopped growing. */
 async function settled(path: string): Promise<void> {
   let before = -1
   for (;;) {
     const { length } = await readFile(path)
     if (length === before) return
     before = length
-    await new Promise((resolve) => setTimeout(resolve, 15))
+    await new Promise((resolve) => setTimeout(resolve, 60))
   }
 }
 

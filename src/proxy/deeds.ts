@@ -1,0 +1,117 @@
+/** What a request may mean, deed by deed, and each deed as the access request that is decided. */
+
+import type { AccessRequest, Resource, Value } from '../domain/access-request.ts'
+import type { Deed, FieldWord, Route, ValuePlace } from '../domain/catalog.ts'
+import { Problem } from '../domain/problem.ts'
+import type { QueryEntry } from '../domain/target.ts'
+import type { ReadBody } from './body.ts'
+import { valuesOf } from './credentials.ts'
+import type { RawRequest } from './exchange.ts'
+import type { Resolved } from './ids.ts'
+import { mediaTypeOf } from './media-type.ts'
+
+/** Everything of a request that a catalog's places point into. */
+export type Inputs = {
+  params: Readonly<Record<string, string>>
+  query: readonly QueryEntry[]
+  body: ReadBody
+}
+
+/** Without a body the header counts only where it is what tells deeds apart; it is not sent on otherwise. */
+export function contentTypeOf(route: Route, body: ReadBody, raw: RawRequest): string {
+  const told = body.contentType === '' && route.deeds.some((deed) => deed.contentType !== undefined)
+  if (!told) return body.contentType
+  const { essence } = mediaTypeOf(raw)
+  return route.deeds.some((deed) => deed.contentType === essence) ? essence : ''
+}
+
+/**
+ * By body keys, content type and `Accept`. Nothing asked for is no request.
+ * @throws Problem `no_deed`, `invalid_request` for an `Accept` that the cloud may read otherwise
+ */
+export function deedsOf(route: Route, body: ReadBody, raw: RawRequest): Deed[] {
+  const accept = valuesOf(raw.rawHeaders, 'accept').map((value) => value.trim().toLowerCase())
+  const byAccept = route.deeds.filter((deed) => deed.accept !== undefined)
+  const special = byAccept.some((deed) => accept.includes(deed.accept ?? ''))
+  const ambiguous = !special && byAccept.some((deed) => mentions(accept, deed.accept ?? ''))
+  if (ambiguous || (special && accept.length > 1)) {
+    throw new Problem('invalid_request', { says: 'Accept must name one media type here.' })
+  }
+  const deeds = route.deeds.filter(
+    (deed) =>
+      (deed.accept === undefined ? !special : accept.includes(deed.accept)) &&
+      (deed.contentType === undefined || deed.contentType === body.contentType) &&
+      (deed.keys.length === 0 || deed.keys.some((key) => Object.hasOwn(body.keys, key))),
+  )
+  if (deeds.length === 0 && route.kind.kind === 'upstream') throw new Problem('no_deed')
+  return deeds
+}
+
+/** `Accept` lists and parameters are negotiated by the cloud in ways we cannot foresee. */
+function mentions(accept: readonly string[], mediaType: string): boolean {
+  return accept.some((value) => value.includes(mediaType))
+}
+
+/** @throws Problem `invalid_body` */
+export function toAccessRequest(
+  route: Route,
+  deed: Deed,
+  resolved: Resolved,
+  inputs: Inputs,
+): AccessRequest {
+  const fields: Partial<Record<FieldWord, readonly string[]>> = {}
+  for (const [word, place] of Object.entries(deed.fields)) {
+    const value = valueAt(place, inputs)
+    if (isFieldWord(word) && typeof value === 'string') {
+      fields[word] = [place.prefix === true ? `${value}*` : value]
+    }
+  }
+  const bodyKeys = bodyKeysOf(route, deed, inputs.body)
+  if (bodyKeys.length > 0) fields.body = bodyKeys
+
+  const values: Record<string, Value> = {}
+  for (const [name, places] of Object.entries(deed.values)) {
+    const present = places
+      .map((place) => valueAt(place, inputs))
+      .filter((value) => value !== undefined)
+    if (present.length > 1) {
+      throw new Problem('invalid_body', { says: 'One value is given under two names.' })
+    }
+    const [value] = present
+    if (value !== undefined) values[name] = value
+  }
+  const resource: Resource = resolved.kind === 'resource' ? resolved.resource : { type: 'none' }
+  return {
+    action: deed.action,
+    resource,
+    fields,
+    values,
+    ...(route.relation !== undefined && { relation: true as const }),
+  }
+}
+
+/** A deed's own keys, and those that belong to no deed: what goes unnamed here would go upstream unasked. */
+function bodyKeysOf(route: Route, deed: Deed, { keys }: ReadBody): string[] {
+  const present = Object.keys(keys)
+  if (deed.keys.length === 0) return present
+  const claimed = new Set(route.deeds.flatMap((other) => other.keys))
+  return present.filter((key) => deed.keys.includes(key) || !claimed.has(key))
+}
+
+function isFieldWord(word: string): word is FieldWord {
+  return ['functions', 'variables', 'events', 'ledgers', 'body'].includes(word)
+}
+
+export function valueAt(
+  { in: where, key }: ValuePlace,
+  { params, query, body }: Inputs,
+): Value | undefined {
+  switch (where) {
+    case 'path':
+      return params[key]
+    case 'query':
+      return query.find((entry) => entry.key === key)?.value
+    case 'body':
+      return Object.hasOwn(body.keys, key) ? body.keys[key] : undefined
+  }
+}

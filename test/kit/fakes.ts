@@ -1,0 +1,193 @@
+/** Stand-ins for everything around the request path: they play what they are told and write down what they are asked. */
+
+import type {
+  AuditLog,
+  DecisionFields,
+  Durability,
+  OutcomeFields,
+  RejectFields,
+} from '../../src/audit/audit-log.ts'
+import type { Resource } from '../../src/domain/access-request.ts'
+import type { Decision } from '../../src/domain/decision.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import type { Problem } from '../../src/domain/problem.ts'
+import type { PolicyEngine } from '../../src/policy/policy-engine.ts'
+import type { BodyGuard, Cut, Exchange, RawRequest } from '../../src/proxy/exchange.ts'
+import type { Tokens } from '../../src/store/tokens.ts'
+import type { Directory } from '../../src/upstream/directory.ts'
+import type { UpstreamRequest } from '../../src/upstream/upstream.ts'
+import { anEnvelope } from './audit.ts'
+import { aUser } from './tokens.ts'
+
+export const goodToken = 'good-token'
+
+export function aRaw(
+  line: string,
+  headers: Record<string, string> | readonly string[] = {},
+): RawRequest {
+  const [method = '', target = ''] = line.split(' ')
+  const rawHeaders = Array.isArray(headers) ? headers : Object.entries(headers).flat()
+  return { method, target, httpVersion: '1.1', rawHeaders }
+}
+
+export type Sent = { request: UpstreamRequest; guard?: BodyGuard; cut?: Cut }
+
+export class FakeExchange implements Exchange {
+  readonly raw: RawRequest
+  readonly envelope
+  readonly sent: Sent[] = []
+  readonly answers: { status: number; body: unknown }[] = []
+  readonly rejections: Problem[] = []
+  /** Played when something is sent upstream. */
+  onSend: () => void = () => undefined
+  readonly #body: Buffer
+
+  constructor(line: string, headers: Record<string, string> | readonly string[] = {}, body = '') {
+    const framed = body === '' ? [] : ['Content-Length', String(Buffer.byteLength(body))]
+    const raw = aRaw(line, headers)
+    this.raw = { ...raw, rawHeaders: [...raw.rawHeaders, ...framed] }
+    this.envelope = anEnvelope('req-1', { method: raw.method, rawTarget: raw.target })
+    this.#body = Buffer.from(body)
+  }
+
+  async body(): Promise<Buffer> {
+    return this.#body
+  }
+
+  async filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields> {
+    return this.#send({ request, cut })
+  }
+
+  async forward(
+    request: UpstreamRequest,
+    guard: BodyGuard,
+    cut: Cut | undefined,
+  ): Promise<OutcomeFields> {
+    return this.#send({ request, guard, ...(cut !== undefined && { cut }) })
+  }
+
+  answer(status: number, body: unknown): OutcomeFields {
+    this.answers.push({ status, body })
+    return anOutcome(status, 'answered')
+  }
+
+  reject(problem: Problem): OutcomeFields {
+    this.rejections.push(problem)
+    return anOutcome(problem.status, problem.code)
+  }
+
+  #send(sent: Sent): OutcomeFields {
+    this.sent.push(sent)
+    this.onSend()
+    return anOutcome(200, 'answered')
+  }
+}
+
+function anOutcome(status: number, ended: string): OutcomeFields {
+  return { status, ended, bytes: 0, upstreamStatus: undefined, upstreamRequestId: undefined }
+}
+
+export class FakeAudit implements AuditLog {
+  readonly decisions: (DecisionFields & { durability: Durability })[] = []
+  readonly outcomes: OutcomeFields[] = []
+  readonly rejects: RejectFields[] = []
+  /** Thrown by every `commit`. */
+  failure: Error | undefined
+  /** Played after a record is accepted. */
+  onCommit: () => void = () => undefined
+
+  open() {
+    return {
+      commit: async (fields: DecisionFields, durability: Durability) => {
+        if (this.failure !== undefined) throw this.failure
+        this.decisions.push({ ...fields, durability })
+        this.onCommit()
+      },
+      close: (fields: OutcomeFields) => void this.outcomes.push(fields),
+    }
+  }
+
+  reject(fields: RejectFields): void {
+    this.rejects.push(fields)
+  }
+
+  event(): void {}
+  async flush(): Promise<void> {}
+  state() {
+    return { healthy: true, queued: 0, failed: undefined }
+  }
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+export const aPrincipal: Principal = {
+  user: 'acme',
+  tokenId: 'aB3dE6gH9jK2',
+  issued: aUser('acme').grant,
+  issuedHash: 'acme-a',
+  expiresAtMs: undefined,
+  epoch: 1,
+}
+
+const notPlayed = (): never => {
+  throw new Error('this fake is not asked that')
+}
+
+/** `overrides` play what a test is about; all else that is not listed fails the test that reaches it. */
+export function fakeTokens(overrides: Partial<Tokens> = {}): Tokens {
+  return {
+    authenticate: () => aPrincipal,
+    confirm: () => undefined,
+    issue: notPlayed,
+    rotate: notPlayed,
+    extend: notPlayed,
+    revoke: notPlayed,
+    list: notPlayed,
+    revokeMissing: notPlayed,
+    flush: notPlayed,
+    [Symbol.dispose]: () => undefined,
+    ...overrides,
+  }
+}
+
+export function fakeDirectory(overrides: Partial<Directory> = {}): Directory & {
+  forgotten: Resource[]
+} {
+  const forgotten: Resource[] = []
+  return {
+    forgotten,
+    organization: async () => undefined,
+    product: async () => undefined,
+    device: async () => undefined,
+    attributes: async () => ({}),
+    cached: () => undefined,
+    forget: (resource) => void forgotten.push(resource),
+    ...overrides,
+  }
+}
+
+export const allowed: Decision & { outcome: 'allow' } = {
+  outcome: 'allow',
+  rule: undefined,
+  obligations: { answer: undefined, hide: new Set(), reveal: new Set() },
+  facts: {},
+}
+
+export const denied: Decision & { outcome: 'deny' } = {
+  outcome: 'deny',
+  reason: 'not_granted',
+  rule: undefined,
+  tell: undefined,
+  facts: {},
+  failed: { action: 'devices:get', resource: 'x' },
+}
+
+export function fakePolicy(decide: PolicyEngine['decide'] = () => allowed): PolicyEngine {
+  const user = aUser('acme')
+  return {
+    revision: 'rev-1',
+    set: { users: new Map([['acme', user]]), revision: 'rev-1' },
+    user: (name) => (name === 'acme' ? user : undefined),
+    decide,
+    use: notPlayed,
+  }
+}

@@ -1,0 +1,290 @@
+import { describe, expect, it } from 'vitest'
+import { createRouteTable } from '../../../src/catalog/route-table.ts'
+import type { Route } from '../../../src/domain/catalog.ts'
+import type { Boundary } from '../../../src/domain/grant.ts'
+import { Problem } from '../../../src/domain/problem.ts'
+import { takeCredential } from '../../../src/proxy/credentials.ts'
+import { createDescribe, type Asked } from '../../../src/proxy/describe.ts'
+import { createIdResolver } from '../../../src/proxy/ids.ts'
+import { createMatchRoute } from '../../../src/proxy/routing.ts'
+import { canonicalTarget } from '../../../src/proxy/target.ts'
+import type { Directory } from '../../../src/upstream/directory.ts'
+import { aCatalog, aDeed, aRoute, fieldsBody, mine, other } from '../../kit/a-route.ts'
+import { FakeExchange, aPrincipal, fakeDirectory } from '../../kit/fakes.ts'
+
+const json = { authorization: 'Bearer U', 'content-type': 'application/json' }
+const inProduct = 'GET /v1/products/:product/devices/:device'
+const bare = aRoute('GET /v1/devices/:device', { sent: '/v1/products/:product/devices/:device' })
+
+type Case = {
+  route?: Route
+  headers?: Record<string, string>
+  body?: unknown
+  directory?: Partial<Directory>
+  boundary?: Boundary
+}
+
+async function ask(line: string, given: Case = {}): Promise<Asked> {
+  const { route = aRoute(), headers = json, body, directory, boundary } = given
+  const catalog = aCatalog([route])
+  const exchange = new FakeExchange(line, headers, body === undefined ? '' : JSON.stringify(body))
+  const target = canonicalTarget(exchange.raw.target)
+  const credential = await takeCredential(exchange, target, catalog.credentials)
+  const match = createMatchRoute(createRouteTable(catalog))
+  const { params } = match(exchange.raw.method, credential.target)
+  const ids = createIdResolver(catalog.resources, fakeDirectory(directory), () => boundary)
+  return createDescribe(catalog, ids)(exchange, route, params, credential, aPrincipal)
+}
+
+async function codeOf(...args: Parameters<typeof ask>): Promise<string> {
+  try {
+    return `asked, ${(await ask(...args)).unresolved ?? 'resolved'}`
+  } catch (error) {
+    return error instanceof Problem ? error.code : `threw ${String(error)}`
+  }
+}
+
+const knows: Partial<Directory> = {
+  product: async (alias) =>
+    ['1337', 'my-product-v1'].includes(alias)
+      ? { id: '1337', organization: '0a0a0a0a' }
+      : undefined,
+  device: async (alias) =>
+    [mine, 'shed'].includes(alias) ? { id: mine, product: '1337' } : undefined,
+}
+
+describe('what is asked', () => {
+  it('P18 asks about one canonical id and sends it on, however it was spelled', async () => {
+    const lines = [
+      `GET /v1/products/1337/devices/${mine}`,
+      `GET /v1/products/my-product-v1/devices/${mine}/`,
+      `GET /v1/products/1337/devices/${mine.toUpperCase()}`,
+    ]
+    for (const line of lines) {
+      const asked = await ask(line, { directory: knows })
+      expect(asked.requests.map(({ resource }) => resource)).toEqual([
+        { type: 'device', product: '1337', device: mine },
+      ])
+      expect(asked.target).toBe(`/v1/products/1337/devices/${mine}`)
+      expect(asked.upstream.target).toBe(`/v1/products/1337/devices/${mine}`)
+    }
+  })
+
+  it('P18 sends a device that was named to the product and id that were decided', async () => {
+    for (const spelling of ['shed', mine, mine.toUpperCase()]) {
+      const asked = await ask(`GET /v1/devices/${spelling}`, { route: bare, directory: knows })
+      expect(asked.upstream.target).toBe(`/v1/products/1337/devices/${mine}`)
+      expect(asked.requests[0]?.resource).toMatchObject({ product: '1337', device: mine })
+    }
+  })
+
+  it('P18 F15 leaves unresolved what nobody knows, a name in a product, and an id that answers as another', async () => {
+    const unknown = `GET /v1/products/nope/devices/${mine}`
+    expect(await codeOf(unknown)).toBe('asked, outside_boundary')
+    expect(await codeOf('GET /v1/products/1337/devices/shed', { directory: knows })).toBe(
+      'asked, outside_devices',
+    )
+    expect(await codeOf(`GET /v1/devices/${other}`, { route: bare, directory: knows })).toBe(
+      'asked, outside_boundary',
+    )
+    const liar = { device: async () => ({ id: other, product: '1337' }) }
+    expect(await codeOf(`GET /v1/devices/${mine}`, { route: bare, directory: liar })).toBe(
+      'asked, outside_devices',
+    )
+  })
+
+  it('asks whose a product is for an organization, and believes nothing else', async () => {
+    const line = `GET /v1/products/1337/devices/${mine}`
+    const boundary: Boundary = { kind: 'organization', organization: '0a0a0a0a' }
+    const asked = await ask(line, { directory: knows, boundary })
+    expect(asked.requests[0]?.resource.organization).toBe('0a0a0a0a')
+    expect(await codeOf(line, { boundary })).toBe('asked, outside_boundary')
+    const route = aRoute('GET /v1/orgs/:organization/products/:product')
+    const mismatch = 'GET /v1/orgs/0b0b0b0b/products/1337'
+    expect(await codeOf(mismatch, { route, directory: knows })).toBe('asked, outside_boundary')
+    const match = 'GET /v1/orgs/0a0a0a0a/products/1337'
+    expect(await codeOf(match, { route, directory: knows })).toBe('asked, resolved')
+  })
+
+  it('never sends a path with a hole in it', async () => {
+    const route = aRoute('GET /v1/products/:product', { sent: '/v1/orgs/:organization/:product' })
+    expect(await codeOf('GET /v1/products/1337', { route })).toBe('internal')
+  })
+
+  const bulk = aRoute('PUT /v1/products/:product/devices', {
+    deeds: [aDeed('devices:update.groups', { keys: ['devices'] })],
+    body: fieldsBody({ devices: 'list', action: 'string' }),
+    devices: [{ in: 'body', key: 'devices', list: true }],
+  })
+  const put = 'PUT /v1/products/1337/devices'
+
+  it('B03 asks about every device of a bulk request, each once', async () => {
+    const devices = [other, mine, other]
+    const asked = await ask(put, { route: bulk, body: { devices } })
+    expect(asked.requests.map(({ resource }) => resource.device)).toEqual([other, mine])
+    expect(asked.unresolved).toBeUndefined()
+  })
+
+  it('B03 refuses a bulk request that names none, or names one otherwise than it is decided', async () => {
+    const bad = [[], [mine.toUpperCase()], [1], [mine, null], [[mine]]]
+    for (const devices of bad) {
+      expect([devices, await codeOf(put, { route: bulk, body: { devices } })]).toEqual([
+        devices,
+        'invalid_request',
+      ])
+    }
+    expect(
+      await codeOf(put, { route: bulk, body: { devices: [mine, 'shed'] }, directory: knows }),
+    ).toBe('asked, outside_devices')
+  })
+
+  it('B03 takes a thousand devices at once, and not one more', async () => {
+    const ids = (count: number) =>
+      Array.from({ length: count }, (_, i) => i.toString(16).padStart(24, '0'))
+    const ask1000 = await ask(put, { route: bulk, body: { devices: ids(1000) } })
+    expect(ask1000.requests).toHaveLength(1000)
+    expect(await codeOf(put, { route: bulk, body: { devices: ids(1001) } })).toBe(
+      'payload_too_large',
+    )
+  })
+
+  it('B02 refuses a body about another device than the path, in the same way for every device', async () => {
+    const route = aRoute(inProduct.replace('GET', 'PUT'), {
+      deeds: [aDeed('devices:update.name')],
+      body: fieldsBody({ id: 'string' }, true),
+      devices: [{ in: 'body', key: 'id', list: false }],
+    })
+    const line = (device: string) => `PUT /v1/products/1337/devices/${device}`
+    expect(await codeOf(line(other), { route, body: { id: mine } })).toBe('invalid_request')
+    expect(await codeOf(line(mine), { route, body: { id: other } })).toBe('invalid_request')
+    expect(await codeOf(line(mine), { route, body: { id: mine } })).toBe('asked, resolved')
+    expect(await codeOf(line(mine), { route, body: {} })).toBe('asked, resolved')
+    const many = { ...route, body: fieldsBody({ ids: 'list' }) }
+    const listed: Route = { ...many, devices: [{ in: 'body', key: 'ids', list: true }] }
+    const ids = [mine, other]
+    expect(await codeOf(line(mine), { route: listed, body: { ids } })).toBe('invalid_request')
+    expect(await codeOf(line(mine), { route: listed, body: { ids: [mine] } })).toBe(
+      'asked, resolved',
+    )
+    const userForm = { ...route, pattern: aRoute('PUT /v1/devices/:device').pattern }
+    for (const device of [mine, other, 'shed', 'nobody']) {
+      const body = { id: 'c'.repeat(24) }
+      expect(
+        await codeOf(`PUT /v1/devices/${device}`, { route: userForm, body, directory: knows }),
+      ).toBe('invalid_request')
+    }
+  })
+
+  it('asks one access request a deed, each with its keys and those that are no deed’s', async () => {
+    const route = aRoute(inProduct.replace('GET', 'PUT'), {
+      deeds: [
+        aDeed('devices:update.name', { keys: ['name'] }),
+        aDeed('devices:update.notes', { keys: ['notes'] }),
+      ],
+      body: fieldsBody({ name: 'string', notes: 'string', extra: 'string' }),
+    })
+    const line = `PUT /v1/products/1337/devices/${mine}`
+    const both = await ask(line, { route, body: { name: 'a', notes: 'b', extra: 'c' } })
+    expect(both.requests.map(({ action, fields }) => [action, fields.body])).toEqual([
+      ['devices:update.name', ['name', 'extra']],
+      ['devices:update.notes', ['notes', 'extra']],
+    ])
+    expect(await codeOf(line, { route, body: {} })).toBe('no_deed')
+    expect(await codeOf(line, { route, body: { extra: 'c' } })).toBe('no_deed')
+  })
+
+  it('asks for the beginning of names as such', async () => {
+    const deeds = [
+      aDeed('events:get', { fields: { events: { in: 'path', key: 'prefix', prefix: true } } }),
+    ]
+    const route = aRoute('GET /v1/products/:product/events/:prefix', { deeds })
+    const asked = await ask('GET /v1/products/1337/events/spark%2Fst', { route })
+    expect(asked.requests[0]?.fields.events).toEqual(['spark/st*'])
+    expect(asked.upstream.target).toBe('/v1/products/1337/events/spark%2Fst')
+    const whole = aRoute('GET /v1/products/:product/events', { deeds })
+    expect(
+      (await ask('GET /v1/products/1337/events', { route: whole })).requests[0]?.fields,
+    ).toEqual({})
+  })
+
+  const post = aRoute('POST /v1/products/:product/devices/:device/:function', {
+    deeds: [
+      aDeed('devices.function:call', {
+        fields: { functions: { in: 'path', key: 'function' } },
+        values: {
+          argument: [
+            { in: 'body', key: 'arg' },
+            { in: 'body', key: 'args' },
+          ],
+        },
+      }),
+    ],
+    body: { kind: 'json' },
+  })
+  const call = `POST /v1/products/1337/devices/${mine}/setpoint`
+
+  it('decides on the very value that is sent on: a list of one is not its item', async () => {
+    for (const arg of [['20'], [], null, { a: 1 }, 20, '20']) {
+      const asked = await ask(call, { route: post, body: { arg } })
+      expect(asked.requests[0]?.values).toEqual({ argument: arg })
+      expect(asked.upstream.body?.toString()).toBe(JSON.stringify({ arg }))
+    }
+    expect(
+      (await ask(call, { route: post, body: { constructor: 1 } })).requests[0]?.values,
+    ).toEqual({})
+  })
+
+  it('refuses one value under two names, null and empty lists too', async () => {
+    for (const arg of ['16', null, []]) {
+      expect(await codeOf(call, { route: post, body: { arg, args: '99' } })).toBe('invalid_body')
+    }
+  })
+
+  const schema = 'application/schema+json'
+  it('tells deeds apart by Accept, and refuses what the cloud may read either way', async () => {
+    const deeds = [
+      aDeed('configuration:get'),
+      aDeed('configuration:get.schema', { accept: schema }),
+    ]
+    const route = aRoute('GET /v1/products/:product/config', { deeds })
+    const meant = async (accept: string) => {
+      const headers = { authorization: 'Bearer U', accept }
+      const line = 'GET /v1/products/1337/config'
+      const code = await codeOf(line, { route, headers })
+      if (!code.startsWith('asked')) return code
+      return (await ask(line, { route, headers })).requests.map(({ action }) => action).join()
+    }
+    expect(await meant('*/*')).toBe('configuration:get')
+    expect(await meant('Application/Schema+JSON')).toBe('configuration:get.schema')
+    expect(await meant(`text/plain, ${schema}`)).toBe('invalid_request')
+    expect(await meant(`${schema};q=0.5`)).toBe('invalid_request')
+  })
+
+  it('B05 tells deeds apart by content type, also where there is no body', async () => {
+    const deeds = [aDeed('configuration:remove.schema', { contentType: schema })]
+    const route = aRoute('DELETE /v1/products/:product/config', { deeds })
+    const remove = (type: string) =>
+      ask('DELETE /v1/products/1337/config', { route, headers: { ...json, 'content-type': type } })
+    expect((await remove(schema)).upstream.contentType).toBe(schema)
+    await expect(remove('application/json')).rejects.toMatchObject({ code: 'no_deed' })
+    const plain = await ask(`GET /v1/products/1337/devices/${mine}`, {
+      headers: { ...json, 'content-type': schema },
+    })
+    expect(plain.upstream.contentType).toBe('')
+  })
+
+  it('T04 refuses query keys that are undeclared, missing or of a wrong type', async () => {
+    const query = new Map([
+      ['page', { type: 'number', required: false } as const],
+      ['q', { type: 'string', required: true } as const],
+    ])
+    const route = aRoute('GET /v1/products/:product/devices', { query })
+    const line = 'GET /v1/products/1337/devices'
+    expect(await codeOf(`${line}?q=a&deviceID=${other}`, { route })).toBe('unknown_query_key')
+    expect(await codeOf(`${line}?q=a&__proto__=1`, { route })).toBe('unknown_query_key')
+    expect(await codeOf(`${line}?q=a&page=0x10`, { route })).toBe('invalid_request')
+    expect(await codeOf(line, { route })).toBe('invalid_request')
+    const asked = await ask(`${line}?q=a%20b%26c&page=2`, { route })
+    expect(asked.upstream.target).toBe('/v1/products/1337/devices?q=a%20b%26c&page=2')
+  })
+})
