@@ -55,7 +55,7 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
     }),
   )
   const keeper = stack.use(keepPolicies({ config, catalog, policy, tokens, audit, clock, log }))
-  const port = dataPort({ config, catalog, policy, tokens, audit, clock }, stack)
+  const port = dataPort({ config, catalog, policy, tokens, audit, clock, log }, stack)
   const listening: Listening = stack.use(
     await listen(port, config.listen.data, config.timeouts.shutdownMs),
   )
@@ -87,6 +87,7 @@ function openAudit({ audit }: Config, { clock, log }: Surroundings): Promise<Ope
       queueRecords: audit.queueRecords,
       queueBytes: audit.queueBytes,
       waitMs: audit.waitMs,
+      lingerMs: auditDefaults.limits.lingerMs,
     },
     rejects: { ...auditDefaults.rejects, maxBytes: audit.rejectBytes },
     checkMs: auditDefaults.checkMs,
@@ -101,10 +102,11 @@ type PortParts = {
   tokens: Tokens
   audit: OpenedAuditLog
   clock: Clock
+  log: Log
 }
 
 function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
-  const { config, catalog, audit, clock } = parts
+  const { config, catalog, audit, clock, log } = parts
   const { upstream, timeouts, limits } = config
   const origin = parseUpstreamOrigin(upstream.url)
   const pool = stack.use(
@@ -129,6 +131,7 @@ function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
     }),
   )
   return createDataPort({
+    onFault: (error) => log.error('a request was dropped', { error }),
     pipeline: pipeline(parts, (request) => pool.request(request)),
     audit,
     clock,

@@ -19,12 +19,14 @@ export type DataPortParts = {
   limits: ListenerLimits
   clock: Clock
   /** The client's address: the socket's peer, or what a trusted proxy in front says. */
-  addressOf(peer: string | undefined, rawHeaders: readonly string[]): string
+  addressOf: (peer: string | undefined, rawHeaders: readonly string[]) => string
+  /** A request that could be neither served nor refused: its connection was dropped. */
+  onFault: (error: unknown) => void
 }
 
 /** Not listening yet. */
 export function createDataPort(parts: DataPortParts): Server {
-  const { pipeline, audit, exchange, limits, clock, addressOf } = parts
+  const { pipeline, audit, exchange, limits, clock, addressOf, onFault } = parts
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
     const { rawHeaders } = request
@@ -36,8 +38,11 @@ export function createDataPort(parts: DataPortParts): Server {
       address: addressOf(request.socket.remoteAddress, rawHeaders),
       agent: valuesOf(rawHeaders, 'user-agent')[0],
     })
-    if (request.method === 'OPTIONS') answerPreflight(served, audit)
-    else void pipeline(served)
+    if (request.method === 'OPTIONS') return void answerPreflight(served, audit)
+    pipeline(served).catch((error: unknown) => {
+      response.destroy()
+      onFault(error)
+    })
   }
 
   const app = express()
