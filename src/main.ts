@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs'
 import { run } from './cli/program.ts'
 import { systemClock } from './domain/clock.ts'
 
-// A reader that has seen enough (`| head`) is no fault of ours.
-process.stdout.on('error', () => process.exit(0))
+// A reader that has seen enough (`| head`) is no fault of ours, and no reason to leave things behind.
+process.stdout.on('error', () => undefined)
 
 const code = await run(process.argv.slice(2), {
   out: (text) => void process.stdout.write(`${text}\n`),

@@ -4,14 +4,12 @@ import { readCatalog } from '../catalog/shipped.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig, loadOfflineConfig, locateParts } from '../config/load.ts'
 import type { Environment } from '../config/secret-source.ts'
-import type { Catalog } from '../domain/catalog.ts'
 import { type Mistake, Mistakes } from '../lib/mistake.ts'
 import { version } from '../lib/version.ts'
-import { readPolicyFolder, UnreadableFolder } from '../policy/folder.ts'
-import { loadPolicySet } from '../policy/load.ts'
+import { loadPolicyFolder } from '../policy/load-folder.ts'
+import { runPolicyTests } from '../policy/run-tests.ts'
 import { parseUpstreamOrigin } from '../upstream/origin.ts'
 import { readConfigText } from './config-file.ts'
-import { runPolicyTests, type TestResults } from './policy-tests.ts'
 
 export type Checked = {
   ok: boolean
@@ -19,7 +17,7 @@ export type Checked = {
   /** Nothing wrong, but worth a look. */
   notes: readonly Mistake[]
   users: number
-  tests: TestResults
+  tests: { passed: number; failed: readonly Mistake[] }
 }
 
 type Found = Omit<Checked, 'ok'>
@@ -54,23 +52,15 @@ function checkConfig(text: string, file: string, env: Environment | undefined): 
 function checkParts({ catalog, policies }: Pick<Config, 'catalog' | 'policies'>): Found {
   const loaded = readCatalog(catalog.kind === 'shipped' ? catalog.name : catalog.path)
   if (!loaded.ok) return { ...nothing, mistakes: loaded.mistakes }
-  try {
-    return checkPolicies(policies, loaded.catalog)
-  } catch (error) {
-    if (!(error instanceof UnreadableFolder)) throw error
-    return {
-      ...nothing,
-      mistakes: [{ file: policies, line: 1, column: 1, message: error.message }],
-    }
+  const set = loadPolicyFolder(policies, loaded.catalog, { version })
+  if (!set.ok) return { ...nothing, mistakes: set.mistakes }
+  const run = runPolicyTests(set.tests, { catalog: loaded.catalog, set: set.set })
+  return {
+    mistakes: [],
+    notes: [...set.notes, ...run.notes],
+    users: set.set.users.size,
+    tests: { passed: run.passed, failed: run.failed },
   }
-}
-
-function checkPolicies(folder: string, catalog: Catalog): Found {
-  const files = readPolicyFolder(folder)
-  const loaded = loadPolicySet(files, catalog, { version })
-  if (!loaded.ok) return { ...nothing, mistakes: loaded.mistakes }
-  const { set, tests, notes } = loaded
-  return { mistakes: [], notes, users: set.users.size, tests: runPolicyTests(tests, set, catalog) }
 }
 
 function messageOf(error: unknown): string {

@@ -45,9 +45,7 @@ export function addCheck(program: Command, io: Io): void {
 function report({ mistakes, notes, tests, users }: Checked): string {
   const lines = mistakes.map(formatMistake)
   for (const note of notes) lines.push(`${formatMistake(note)} (only a note)`)
-  for (const { name, file, line, says } of tests.failed) {
-    lines.push(`${file}:${line}  test "${name}" fails: ${says}`)
-  }
+  lines.push(...tests.failed.map(formatMistake))
   const ran = tests.passed + tests.failed.length
   lines.push(
     mistakes.length > 0

@@ -2,7 +2,6 @@
 
 import type { Command } from 'commander'
 import { createLog } from '../lib/log.ts'
-import { startGate } from '../server.ts'
 import { type ConfigOption, openConfig, withConfig } from './config-file.ts'
 import { type Io, stopSignal } from './io.ts'
 
@@ -24,6 +23,8 @@ export function addServe(program: Command, io: Io): void {
       const config = openConfig(options, io)
       const log = createLog({ write: (line) => io.err(line.trimEnd()), clock: io.clock })
       const stopped = stopSignal(io)
+      // Only now, so that the other commands start without the whole of it.
+      const { startGate } = await import('../server.ts')
       await using gate = await startGate(config, { clock: io.clock, log })
       io.onSignal('SIGHUP', () => {
         gate.reload().catch((error: unknown) => log.error('the reload failed', { error }))

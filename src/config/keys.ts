@@ -32,17 +32,8 @@ export const size = (standard: string, says: string) =>
 export const count = (standard: number, says: string, min = 1, max = 1_000_000) =>
   key(integer(min, max).prefault(String(standard)), 'number', says)
 
-/** Editors see a plain YAML boolean. */
 export const toggle = (standard: boolean, says: string) =>
-  flag()
-    .prefault(standard ? 'true' : 'false')
-    .meta({
-      title: 'true or false',
-      description: says,
-      type: 'boolean',
-      enum: [true, false],
-      default: standard,
-    })
+  key(flag().prefault(standard ? 'true' : 'false'), 'true or false', says)
 
 export const choice = <const T extends readonly [string, ...string[]]>(
   words: T,

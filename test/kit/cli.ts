@@ -16,10 +16,14 @@ export type CliOptions = {
   cwd?: string
   env?: Readonly<Record<string, string>>
   input?: string
+  /** `npm`: by the script that the README names; then `cwd` is the checkout. */
+  by?: 'node' | 'npm'
 }
 
-function start(args: readonly string[], { cwd = root, env = {} }: CliOptions) {
-  return spawn(process.execPath, [main, ...args], {
+function start(args: readonly string[], { cwd = root, env = {}, by = 'node' }: CliOptions) {
+  const [command, ...first] =
+    by === 'node' ? [process.execPath, main] : ['npm', 'run', '-s', 'fleetgate', '--']
+  return spawn(command, [...first, ...args], {
     cwd,
     env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', ...env },
   })

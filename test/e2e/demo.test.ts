@@ -1,0 +1,138 @@
+// The demo: everything it prints is true, and it leaves nothing behind.
+
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DemoCall, demoCalls } from '../../src/cli/demo-calls.ts'
+import { running, type Running } from '../kit/cli.ts'
+import { parseLines } from '../kit/start-gate.ts'
+
+type Ready = {
+  gate: string
+  cloud: string
+  admin: null
+  audit: string
+  rejects: string
+  upstreamToken: string
+  operator: null
+  users: Record<string, string>
+  devices: Record<string, string[]>
+}
+
+const names = Object.keys(demoCalls).toSorted()
+
+describe('fleetgate demo --json --port 0', () => {
+  let demo: Running
+  let ready: Ready
+
+  beforeAll(async () => {
+    demo = running(['demo', '--json', '--port', '0'])
+    ready = JSON.parse(await demo.line(/^\{/))
+  })
+  afterAll(() => demo[Symbol.asyncDispose]())
+
+  async function call({ method, path, body, upload }: DemoCall, token: string) {
+    const form = new FormData()
+    for (const [name, value] of Object.entries(upload?.fields ?? {})) form.set(name, value)
+    if (upload !== undefined) form.set('file', new Blob(['demo']), upload.file)
+    return fetch(ready.gate + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      ...(upload && { body: form }),
+    })
+  }
+
+  it('says where everything is, with a token for each example API user', () => {
+    expect(ready).toMatchObject({ admin: null, operator: null })
+    expect(Object.keys(ready.users).toSorted()).toEqual(names)
+    expect(ready.devices).toEqual({
+      'google-sheets': [expect.any(String)],
+      'acme-technician': [expect.any(String), expect.any(String), expect.any(String)],
+    })
+    expect(existsSync(ready.audit)).toBe(true)
+    expect(existsSync(ready.rejects)).toBe(true)
+  })
+
+  it.each(names)(
+    'allows %s its one call and denies the other, and only the first arrives',
+    async (name) => {
+      const pair = demoCalls[name]
+      const token = ready.users[name]
+      if (pair === undefined || token === undefined) throw new Error(`${name} is not in the demo`)
+      const arrived = async ({ method, path }: DemoCall) => {
+        const answer = await fetch(`${ready.cloud}/_simulator/requests`)
+        const seen: { method: string; url: string }[] = JSON.parse(await answer.text())
+        return seen.filter((request) => request.method === method && request.url === path)
+      }
+      await fetch(`${ready.cloud}/_simulator/requests`, { method: 'DELETE' })
+      const denied = await call(pair.denied, token)
+      expect(denied.status).toBe(403)
+      expect(await arrived(pair.denied)).toEqual([])
+      const allowed = await call(pair.allowed, token)
+      expect([200, 201]).toContain(allowed.status)
+      expect(await arrived(pair.allowed)).toHaveLength(1)
+
+      const rows = parseLines(readFileSync(ready.audit, 'utf8'))
+      const decisionOf = (answer: Response) =>
+        rows.find(
+          (row) =>
+            row['kind'] === 'decision' && row['request_id'] === answer.headers.get('x-request-id'),
+        )
+      expect(decisionOf(denied)).toMatchObject({ user: name, decision: 'deny' })
+      expect(decisionOf(allowed)).toMatchObject({ user: name, decision: 'allow' })
+    },
+  )
+
+  it('gives the sheet the name of its device and nothing else', async () => {
+    const pair = demoCalls['google-sheets']
+    if (pair === undefined) throw new Error('google-sheets is not in the demo')
+    const answer = await call(pair.allowed, ready.users['google-sheets'] ?? '')
+    expect(Object.keys(JSON.parse(await answer.text()))).toEqual(['name'])
+  })
+
+  it('removes what it wrote and exits 0 on SIGTERM', async () => {
+    demo.signal('SIGTERM')
+    expect(await demo.ended()).toBe(0)
+    expect(existsSync(dirname(ready.audit))).toBe(false)
+    await expect(fetch(ready.gate)).rejects.toThrow('fetch failed')
+  })
+})
+
+describe('npm run -s fleetgate -- demo', () => {
+  it('stops as cleanly where only npm is told to', async () => {
+    await using demo = running(['demo', '--json', '--port', '0'], { by: 'npm' })
+    const { gate, audit }: Ready = JSON.parse(await demo.line(/^\{/))
+    demo.signal('SIGTERM')
+    await demo.ended()
+    expect(existsSync(dirname(audit))).toBe(false)
+    await expect(fetch(gate)).rejects.toThrow('fetch failed')
+  })
+})
+
+describe('fleetgate demo', () => {
+  const curl = promisify(execFile)
+
+  it('prints lines that do in a shell what is said beside them', async () => {
+    await using demo = running(['demo', '--port', '0'])
+    const lines = await demo.all(/^curl .*12345.devices'$/)
+    const calls = lines.flatMap((line, i) =>
+      line.startsWith('curl ') ? [{ line, says: lines[i - 1] ?? '' }] : [],
+    )
+    expect(calls).toHaveLength(names.length * 2)
+    for (const { line, says } of calls) {
+      const { stdout } = await curl('sh', ['-c', `${line} -o /dev/null -w '%{http_code}'`])
+      expect({ line, stdout }).toEqual({
+        line,
+        stdout: expect.stringMatching(says.startsWith('# allowed: ') ? /^20[01]$/ : /^403$/),
+      })
+    }
+    demo.signal('SIGINT')
+    expect(await demo.ended()).toBe(0)
+  })
+})

@@ -1,0 +1,256 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadConfig, loadOfflineConfig, locateParts } from '../../../src/config/load.ts'
+import { formatMistake } from '../../../src/lib/mistake.ts'
+
+const smallest = `
+upstream:
+  url: https://api.particle.io
+  credentials:
+    default: { env: CLOUD_TOKEN }
+`
+const env = { CLOUD_TOKEN: 'cloud-secret-1', EMPTY: '', TWO: 'two words' }
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fleetgate-config-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function load(text: string, environment: Record<string, string> = env) {
+  return loadConfig(text, join(folder, 'fleetgate.yaml'), environment)
+}
+
+function config(text: string) {
+  const loaded = load(text)
+  if (!loaded.ok) throw new Error(loaded.mistakes.map(formatMistake).join('\n'))
+  return loaded.config
+}
+
+/** `line:column message` of every mistake. */
+function mistakes(text: string): string[] {
+  const loaded = load(text)
+  return loaded.ok
+    ? []
+    : loaded.mistakes.map(({ line, column, message }) => `${line}:${column} ${message}`)
+}
+
+const withCredential = (credential: string) =>
+  `upstream:\n  url: https://api.particle.io\n  credentials:\n    default: ${credential}\n`
+
+describe('loadConfig', () => {
+  it('fills every default', () => {
+    expect(config(smallest)).toMatchObject({
+      catalog: { kind: 'shipped', name: 'particle' },
+      policies: join(folder, 'policies'),
+      store: join(folder, 'fleetgate.sqlite'),
+      audit: { folder: join(folder, 'audit'), read: 'written', change: 'synced', waitMs: 1000 },
+      listen: { data: { kind: 'tcp', host: '127.0.0.1', port: 8080 } },
+      timeouts: { headersMs: 10_000, upstreamConnectMs: 5000 },
+      limits: { bodyBytes: 1024 ** 2, connections: 10_000 },
+      trustedProxies: { networks: [], hops: 1 },
+      reload: { allowMassRevocation: false },
+    })
+  })
+
+  it('takes every section as written', () => {
+    const full = config(`${smallest}
+  connections: 7
+catalog: ./own.yaml
+policies: /srv/policies
+audit: { read: synced, queue_bytes: 2MB }
+listen: { data: unix:gate.sock }
+timeouts: { headers: 250ms, shutdown: 1m }
+limits: { body: 64KB }
+trusted_proxies: [10.0.0.0/8, "fd00::/8", unix, 192.0.2.1]
+trusted_hops: 2
+tokens: { last_used_flush: 5s }
+reload: { allow_mass_revocation: true }
+attributes: { max_age: 5s }
+rations: { unknown_lookups: 3 }
+`)
+    expect(full).toMatchObject({
+      upstream: { connections: 7 },
+      catalog: { kind: 'file', path: join(folder, 'own.yaml') },
+      policies: '/srv/policies',
+      audit: { read: 'synced', queueBytes: 2 * 1024 ** 2 },
+      listen: { data: { kind: 'unix', path: join(folder, 'gate.sock') } },
+      timeouts: { headersMs: 250, shutdownMs: 60_000 },
+      limits: { bodyBytes: 65_536 },
+      trustedProxies: { networks: ['10.0.0.0/8', 'fd00::/8', 'unix', '192.0.2.1'], hops: 2 },
+      tokens: { lastUsedFlushMs: 5000 },
+      reload: { allowMassRevocation: true },
+      attributes: { maxAgeMs: 5000 },
+      rations: { unknownPerMinute: 3 },
+    })
+  })
+
+  it('reports all mistakes at once, each at its place and with the nearest right word', () => {
+    expect(
+      mistakes(`upstream:
+  url: ftp://cloud
+  credentials:
+    default: { env: NOT_SET }
+polices: here
+listen:
+  data: 8080
+timeouts:
+  headers: 10
+  keep-alive: 5s
+audit:
+  read: sinced
+trusted_proxies: [10.0.0.0/33]
+`).toSorted(),
+    ).toEqual([
+      '10:3 unknown key "keep-alive"; did you mean "keep_alive"?',
+      expect.stringMatching(/^12:9 "read" must be one of: written, synced; did you mean "synced"/),
+      expect.stringMatching(/^13:18 .*"10.0.0.0\/33" is none of these/),
+      '2:8 "url" must be a URL that begins with http:// or https://',
+      '4:21 "env" names the environment variable NOT_SET, which is not set',
+      '5:1 unknown key "polices"; did you mean "policies"?',
+      expect.stringMatching(/^7:9 "data" must be HOST:PORT/),
+      expect.stringMatching(/^9:12 "headers" must be a duration/),
+    ])
+  })
+
+  it.each([
+    ['a URL with a password', 'https://me:pass-word@cloud.example'],
+    ['a URL with a query', 'https://cloud.example/?a=1'],
+    ['a fragment', '"https://cloud.example/#a"'],
+    ['no URL', 'cloud.example'],
+  ])('refuses %s as upstream and does not repeat it', (_, url) => {
+    const found = mistakes(smallest.replace('https://api.particle.io', url))
+    expect(found).toHaveLength(1)
+    expect(found[0]).toMatch(/^3:8 "url" must/)
+    expect(found.join()).not.toContain('pass-word')
+  })
+
+  it.each([
+    ['catalog: partikle', /must be one that ships \(particle\) or a path/],
+    ['store: postgres://db/x', /must be a path, not a URL/],
+    ['policies: ~/policies', /"~" is not expanded/],
+    ['trusted_proxies: 0.0.0.0/0', /takes addresses, CIDRs .*"0.0.0.0\/0" is none/],
+    ['trusted_proxies: []', /must not be an empty list/],
+    ['trusted_hops: 0', /must be from 1 to 16/],
+    ['listen: 127.0.0.1:80', /must be a mapping/],
+    ['reload: { allow_mass_revocation: yes }', /must be one of: true, false/],
+  ])('refuses %s', (line, message) => {
+    const found = mistakes(`${smallest}${line}\n`)
+    expect(found).toHaveLength(1)
+    expect(found[0]).toMatch(message)
+  })
+
+  it('C14 refuses a file with nothing in it', () => {
+    expect(mistakes('')).toHaveLength(1)
+    expect(mistakes('# only a comment\n')).toHaveLength(1)
+  })
+
+  it('says which keys are missing', () => {
+    expect(mistakes('catalog: particle\n')).toEqual(['1:1 "upstream" is missing'])
+    expect(mistakes('upstream: { url: https://a.example, credentials: {} }\n')).toEqual([
+      expect.stringContaining('"credentials" must name at least one credential'),
+    ])
+  })
+})
+
+describe('upstream credentials', () => {
+  it('come from the environment and from files, by product and organization', () => {
+    const file = join(folder, 'product.token')
+    writeFileSync(file, 'product-secret-1\n', { mode: 0o600 })
+    const { credentials } = config(`${smallest}
+    products: { 12345: { file: product.token } }
+    organizations: { acme: { env: CLOUD_TOKEN } }
+`).upstream
+    expect(credentials.default?.reveal()).toBe('cloud-secret-1')
+    expect(credentials.products.get('12345')?.reveal()).toBe('product-secret-1')
+    expect(credentials.organizations.get('acme')?.reveal()).toBe('cloud-secret-1')
+  })
+
+  it('C17 are never shown by printing a configuration', () => {
+    const loaded = config(smallest)
+    expect(inspect(loaded, { depth: 9 })).not.toContain('cloud-secret-1')
+    expect(JSON.stringify(loaded)).not.toContain('cloud-secret-1')
+  })
+
+  it('C17 refuses a literal, says what to write, and does not repeat it', () => {
+    const found = mistakes(withCredential('abcdef0123456789'))
+    expect(found).toEqual([
+      '4:14 "default" must not be the credential itself; write { env: NAME } or { file: PATH }',
+    ])
+  })
+
+  it.each([0o640, 0o604, 0o644, 0o666, 0o610])('C17 refuses a file of mode %o', (mode) => {
+    const file = join(folder, `open-${mode}.token`)
+    writeFileSync(file, 'file-secret-1')
+    chmodSync(file, mode)
+    const found = mistakes(withCredential(`{ file: ${file} }`))
+    expect(found).toHaveLength(1)
+    expect(found[0]).toContain(`others can reach (mode 0${mode.toString(8)}); run: chmod 600`)
+    expect(found[0]).not.toContain('file-secret-1')
+  })
+
+  it.each([0o600, 0o400])('C17 takes a file of mode %o', (mode) => {
+    const file = join(folder, `private-${mode}.token`)
+    writeFileSync(file, 'file-secret-1', { mode })
+    expect(config(withCredential(`{ file: ${file} }`)).upstream.credentials.default?.reveal()).toBe(
+      'file-secret-1',
+    )
+  })
+
+  it('C17 judges the file behind a link, and takes no folder', () => {
+    writeFileSync(join(folder, 'target.token'), 'x', { mode: 0o600 })
+    chmodSync(join(folder, 'target.token'), 0o644)
+    symlinkSync(join(folder, 'target.token'), join(folder, 'link.token'))
+    mkdirSync(join(folder, 'directory'), { mode: 0o700 })
+    expect(mistakes(withCredential('{ file: link.token }'))).toEqual([
+      expect.stringContaining('others can reach'),
+    ])
+    expect(mistakes(withCredential('{ file: directory }'))).toEqual([
+      expect.stringContaining('not a plain file'),
+    ])
+    expect(mistakes(withCredential('{ file: nowhere }'))).toEqual([
+      expect.stringContaining('cannot be opened (ENOENT)'),
+    ])
+  })
+
+  it.each([
+    ['{ env: EMPTY }', /EMPTY, which is empty/],
+    ['{ env: TWO }', /TWO, which holds more than one word/],
+    ['{ env: toString }', /toString, which is not set/],
+    ['{ env: CLOUD_TOKEN, file: x }', /which|either/],
+    ['{}', /must have either "env" or "file"/],
+    ['[a]', /must be a mapping/],
+    ['{ evn: CLOUD_TOKEN }', /unknown key "evn"; did you mean "env"/],
+  ])('refuses %s', (credential, message) => {
+    expect(mistakes(withCredential(credential)).join('\n')).toMatch(message)
+  })
+})
+
+describe('loadOfflineConfig', () => {
+  it('looks for no credential and returns none, and still refuses every other mistake', () => {
+    const file = join(folder, 'fleetgate.yaml')
+    const text = withCredential('{ env: NOT_SET }')
+    const loaded = loadOfflineConfig(text, file)
+    expect(loaded).toMatchObject({ ok: true, config: { policies: join(folder, 'policies') } })
+    expect(loaded.ok && 'upstream' in loaded.config).toBe(false)
+    expect(loadOfflineConfig(`${text}polices: x\n`, file)).toMatchObject({ ok: false })
+    expect(loadOfflineConfig(withCredential('abc'), file)).toMatchObject({ ok: false })
+  })
+})
+
+describe('locateParts', () => {
+  it('finds catalog and policies in a file that is wrong elsewhere', () => {
+    expect(locateParts('policies: rules\nnonsense: 1\n', join(folder, 'f.yaml'))).toEqual({
+      catalog: { kind: 'shipped', name: 'particle' },
+      policies: join(folder, 'rules'),
+    })
+  })
+
+  it('finds nothing where these are wrong themselves', () => {
+    expect(locateParts('policies: [a]\n', 'f.yaml')).toBeUndefined()
+    expect(locateParts('a: &b 1\n', 'f.yaml')).toBeUndefined()
+  })
+})
