@@ -71,8 +71,9 @@ function settle(set: PolicySet, { config, tokens, audit, log }: PolicyKeeperPart
   const users = new Set(set.users.keys())
   const holders = tokens.list().filter(({ state }) => state !== 'revoked')
   const dropped = holders.filter(({ user }) => !users.has(user))
-  // One is never a mass: in a small fleet a single API user is more than a tenth.
-  const tooMany = dropped.length > Math.max(1, holders.length / 10)
+  // One is never a mass: in a small fleet a single API user is more than a tenth. All of them always are.
+  const emptied = users.size === 0 && dropped.length > 0
+  const tooMany = emptied || dropped.length > Math.max(1, holders.length / 10)
   if (tooMany && !config.reload.allowMassRevocation) {
     throw new MassRevocation(
       `the policy files lack ${dropped.length} of ${holders.length} API users that hold tokens; ` +

@@ -24,8 +24,11 @@ export function attributeScope(
     fold(name, text) {
       if (name !== ID) return text
       const types = new Set(actions.flatMap((action) => facts.typesOf(action)))
-      const [type] = types
-      return types.size === 1 && type ? canonicalId(type, text, catalog) : text
+      for (const type of types) {
+        const id = canonicalId(type, text, catalog)
+        if (id !== undefined) return id
+      }
+      return types.size === 0 ? text : undefined
     },
   }
 }

@@ -1,6 +1,6 @@
 /** The policy files of a folder, read whole and bounded. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { PolicyFile } from './load.ts'
 
@@ -43,7 +43,12 @@ function listFiles(folder: string, depth = 0): string[] {
     // Editors and checkouts put files away while we look: what is gone is not part of the set.
     const found = statSync(path, { throwIfNoEntry: false })
     if (found?.isDirectory()) return listFiles(path, depth + 1)
-    return found?.isFile() && /\.ya?ml$/.test(name) ? [path] : []
+    if (!/\.ya?ml$/.test(name)) return []
+    // A link to nothing is half of a checkout, and a set without its users would take their tokens away.
+    if (found === undefined && lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+      throw new UnreadableFolder(`${path}: a link that leads nowhere`)
+    }
+    return found?.isFile() ? [path] : []
   })
 }
 

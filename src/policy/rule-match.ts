@@ -54,7 +54,11 @@ function fieldMatcher(
   const prefixes = names.filter(isPrefix).map((name) => form(name.slice(0, -1)))
   return (name) => {
     const formed = form(name)
-    return exact.has(formed) || prefixes.some((prefix) => formed.startsWith(prefix))
+    if (exact.has(formed) || prefixes.some((prefix) => formed.startsWith(prefix))) return true
+    if (effect === 'can' || !isPrefix(formed)) return false
+    // Asked for all names of one beginning: forbidden where one of them is.
+    const beginning = formed.slice(0, -1)
+    return [...exact, ...prefixes].some((forbidden) => forbidden.startsWith(beginning))
   }
 }
 

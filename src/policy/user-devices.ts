@@ -98,9 +98,13 @@ function deviceScope({ catalog }: DeviceParts): ConditionScope {
 }
 
 /** True where some device of the boundary may be out of reach. */
-export function isLimited(limits: Limits): boolean {
-  const all = Object.values(limits)
-  return all.length === 0 || all.some((limit) => !('all' in limit))
+export function isLimited(limits: Limits, boundary: Boundary | undefined): boolean {
+  if (Object.values(limits).some((limit) => !('all' in limit))) return true
+  if (Object.hasOwn(limits, '*')) return false
+  // A product that is not named has no device in reach.
+  return (
+    boundary?.kind !== 'products' || boundary.products.some((id) => !Object.hasOwn(limits, id))
+  )
 }
 
 /** Actions for which an API user must say its devices. */

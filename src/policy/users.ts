@@ -49,7 +49,7 @@ export function readUser(name: string, part: Part, parts: UserParts): ApiUser | 
   const limits = has(part, word)
     ? readDevices(within(part, word), { ...parts, boundary, attributes, misfit })
     : {}
-  const fillParts = { catalog, limited: isLimited(limits), attributes, misfit }
+  const fillParts = { catalog, limited: isLimited(limits, boundary), attributes, misfit }
 
   const own = (user.rules ?? []).flatMap(
     (_, index) => readRule(within(part, 'rules', index), 'rule', parts) ?? [],

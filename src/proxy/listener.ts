@@ -7,6 +7,8 @@ import type { ErrorShape } from '../domain/catalog.ts'
 import type { Clock } from '../domain/clock.ts'
 import { Problem, type ProblemCode } from '../domain/problem.ts'
 import { breakBody } from './broken-body.ts'
+import { expectsContinue } from './early-end.ts'
+import { headProblem } from './headers.ts'
 import { rawRejection, reject } from './reject.ts'
 
 export type ListenerLimits = {
@@ -32,7 +34,8 @@ export type GuardParts = {
 
 export function serverOptions(limits: ListenerLimits): ServerOptions {
   return {
-    requireHostHeader: true,
+    // Node's own refusal would leave no row; `guardServer` refuses.
+    requireHostHeader: false,
     insecureHTTPParser: false,
     joinDuplicateHeaders: false,
     maxHeaderSize: limits.maxHeaderBytes,
@@ -75,6 +78,12 @@ export function guardServer(server: Server, limits: ListenerLimits, parts: Guard
     return requestId
   }
 
+  /** Records, then answers a request that has a response. */
+  function answer(problem: Problem, response: ServerResponse): void {
+    const { req } = response
+    reject(req, response, problem, parts.shape, record(problem, req.socket, req))
+  }
+
   /** Records, then answers behind whatever is still being answered on this connection, and closes it. */
   function refuse(problem: Problem, socket: Duplex, request?: IncomingMessage): void {
     if (refused.has(socket)) return
@@ -99,16 +108,23 @@ export function guardServer(server: Server, limits: ListenerLimits, parts: Guard
     last.set(request.socket, response)
     // RFC 9112 §9.6: what was pipelined behind an answer that closes the connection is not processed.
     if (before?.shouldKeepAlive === false) return
+    // Whoever stands between us may see another end of such a request: nothing behind it is believed (S04).
+    if (headProblem(request) !== undefined) response.shouldKeepAlive = false
+    // RFC 9112 §3.2.
+    if (request.httpVersion === '1.1' && request.headers.host === undefined) {
+      return answer(new Problem('invalid_request', { says: 'The Host is missing.' }), response)
+    }
     for (const handler of handlers) Reflect.apply(handler, server, [request, response])
   })
   server.on('checkContinue', (request, response) => {
+    // Node takes any list that holds the word (X03).
+    if (!expectsContinue(request)) return void server.emit('checkExpectation', request, response)
     // The exchange sends `100 Continue` when the body is first read, which is after the decision (X01).
     server.emit('request', request, response)
   })
   server.on('checkExpectation', (request, response) => {
     last.set(request.socket, response)
-    const problem = new Problem('expectation_failed')
-    reject(request, response, problem, parts.shape, record(problem, request.socket, request))
+    answer(new Problem('expectation_failed'), response)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     refuse(new Problem('upgrade_refused'), socket, request)
@@ -117,11 +133,13 @@ export function guardServer(server: Server, limits: ListenerLimits, parts: Guard
     refuse(new Problem('method_not_allowed'), socket, request)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // A client that goes away breaks no rule: a request under way hears of it by the connection's end.
+    if (error.code === 'ECONNRESET') return void socket.destroy()
     const problem = new Problem(codeOf(error), { cause: error.code })
     const response = last.get(socket)
     if (response !== undefined && !response.req.complete) {
       breakOff(response, bodyProblem(problem), socket, refused)
-    } else if (error.code === 'ECONNRESET' || isSilent(socket)) {
+    } else if (isSilent(socket)) {
       // Nothing of a request had come: a connection that ends is not a request.
       socket.destroy()
     } else {

@@ -1,5 +1,6 @@
 // What an API user limited to three devices can and cannot do, end to end, over real sockets.
 
+import request from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
 import { traces } from '../kit/invariant.ts'
@@ -43,17 +44,12 @@ afterAll(async () => {
   await cloud.close()
 })
 
-async function ask(method: string, path: string, body?: unknown) {
-  const answer = await fetch(gate.url + path, {
-    method,
-    headers: {
-      authorization: `Bearer ${gate.tokens['technician']}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-  const headers = Object.fromEntries(answer.headers)
-  return { status: answer.status, headers, text: await answer.text() }
+/** An answer as supertest reads it: header names in lower case, the body as its text. */
+async function ask(method: 'GET' | 'POST', path: string, body?: object) {
+  const call = request(gate.url)[method === 'GET' ? 'get' : 'post'](path)
+  const answer = await call.set('authorization', `Bearer ${gate.tokens['technician']}`).send(body)
+  const headers: Record<string, string | undefined> = answer.headers
+  return { status: answer.status, headers, text: answer.text }
 }
 
 describe('an API user limited to three devices', () => {

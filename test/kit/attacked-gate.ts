@@ -63,8 +63,9 @@ users:
     owner: field@acme.example
     product: ${product}
     devices: all
+    scopes: [events:get]
     rules:
-      - can: [devices:list, devices:get, devices:update.name, devices:remove.device, firmware:create, events:get]
+      - can: [devices:list, devices:get, devices:update.name, devices:remove.device, firmware:create]
     expires: never
   partner:
     owner: field@acme.example

@@ -26,8 +26,9 @@ export type Received = {
 }
 
 export type ReceiveOptions = {
-  /** Return after so many final answers; otherwise when the server closes. */
+  /** Return after so many final answers, or interim ones; otherwise when the server closes. */
   answers?: number
+  interim?: number
   /** Answers to HEAD have no body, whatever their length says. */
   head?: boolean
   withinMs?: number
@@ -57,16 +58,17 @@ export function openRaw(port: number): RawConnection {
     closed = 'end'
     wake()
   })
-  socket.on('error', () => {
+  const broken = () => {
     if (closed === 'open') closed = 'reset'
     wake()
-  })
+  }
+  socket.on('error', broken).on('close', broken)
   return {
     send: (bytes) =>
       void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
     halfClose: () => void socket.end(),
     reset: () => void socket.resetAndDestroy(),
-    receive: ({ answers, head = false, withinMs = 5000 } = {}) =>
+    receive: ({ answers, interim, head = false, withinMs = 5000 } = {}) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           wakers.delete(look)
@@ -74,7 +76,9 @@ export function openRaw(port: number): RawConnection {
         }, withinMs)
         const look = () => {
           const found = splitAnswers(text, { head, ended: closed !== 'open' })
-          const enough = answers !== undefined && found.answers.length >= answers
+          const enough =
+            found.answers.length >= (answers ?? Infinity) ||
+            found.interim.length >= (interim ?? Infinity)
           if (!enough && closed === 'open') return
           clearTimeout(timer)
           wakers.delete(look)

@@ -1,9 +1,17 @@
 /** One raw request through a real gate and all three sides of it: the answer, the upstream's bytes, the audit rows. */
 
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { traces } from './invariant.ts'
 import { headersOf, sendRaw, type RawAnswer } from './raw-socket.ts'
 import { rawAnswer, startRecordingUpstream, type RecordingUpstream } from './recording-upstream.ts'
-import { startTestGate, type AuditRow, type TestGate, type TestGateOptions } from './start-gate.ts'
+import {
+  parseLines,
+  startTestGate,
+  type AuditRow,
+  type TestGate,
+  type TestGateOptions,
+} from './start-gate.ts'
 
 export const upstreamCredential = 'c10ddeadbeefc10ddeadbeefc10ddeadbeef0042'
 export const product = '12345'
@@ -46,7 +54,7 @@ export async function startBench(options: Omit<TestGateOptions, 'upstream'>): Pr
     bytes: string,
     sending: Parameters<typeof sendRaw>[2] = {},
   ): Promise<Exchanged> {
-    const before = await traces(gate)
+    const before = await rowsNow(gate)
     upstream.clear()
     const answer = await sendRaw(gate.port, bytes, sending)
     answers.push(answer.text)
@@ -55,9 +63,9 @@ export async function startBench(options: Omit<TestGateOptions, 'upstream'>): Pr
       ...answer,
       headers: headersOf(answer.text),
       upstream: upstream.seen(),
-      decisions: after.decisions.slice(before.decisions.length),
-      rejects: after.rejects.slice(before.rejects.length),
-      traces: after.total - before.total,
+      decisions: after.decisions.slice(before.decisions),
+      rejects: after.rejects.slice(before.rejects),
+      traces: after.total - before.decisions - before.rejects - before.summarised,
     }
   }
 
@@ -104,4 +112,21 @@ export function sentOn(
     ...(body === undefined ? [] : [`content-length: ${body.length}`]),
   ]
   return `${head.join('\r\n')}\r\n\r\n${body ?? ''}`
+}
+
+/** What has been written by now; each exchange before this one waited for its own rows. */
+async function rowsNow({ folder }: TestGate) {
+  const rows = async (file: string, kind: string): Promise<AuditRow[]> => {
+    const text = await readFile(join(folder, 'audit', file), 'utf8')
+    const whole = parseLines(text.slice(0, text.lastIndexOf('\n') + 1))
+    return whole.filter((row) => row['kind'] === kind)
+  }
+  const decisions = await rows('decisions.jsonl', 'decision')
+  const rejects = await rows('rejects.jsonl', 'reject')
+  const summaries = await rows('rejects.jsonl', 'summary')
+  return {
+    decisions: decisions.length,
+    rejects: rejects.length,
+    summarised: summaries.reduce((sum, row) => sum + Number(row['summarised']), 0),
+  }
 }

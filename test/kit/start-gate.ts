@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { OpenAuditFile } from '../../src/audit/file.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/config.ts'
 import { systemClock, type Clock } from '../../src/domain/clock.ts'
@@ -18,6 +19,8 @@ export type TestGateOptions = {
   /** YAML lines added to the configuration. */
   config?: string
   clock?: Clock
+  /** Plays a failing disk under the audit log. */
+  openAuditFile?: OpenAuditFile
   /** API users that get a token; all of the policy files where absent. */
   mint?: readonly string[]
 }
@@ -57,7 +60,12 @@ export async function startTestGate(options: TestGateOptions): Promise<TestGate>
   const tokens = mintTokens(config, clock, options.mint)
   const lines: string[] = []
   const log = createLog({ write: (line) => void lines.push(line), clock })
-  const gate = await startGate(config, { clock, log })
+  const { openAuditFile } = options
+  const gate = await startGate(config, {
+    clock,
+    log,
+    ...(openAuditFile !== undefined && { openAuditFile }),
+  })
 
   const rows = async (path: string, kind: string): Promise<AuditRow[]> => {
     await settled(gate.auditPaths.decisions)

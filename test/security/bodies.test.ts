@@ -1,0 +1,376 @@
+// Attacks in request bodies and bulk requests: rows B01 to B10, as bytes on a socket.
+
+import { writeFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startGateProcess } from '../kit/gate-process.ts'
+import { traces } from '../kit/invariant.ts'
+import {
+  mine,
+  mineToo,
+  okJson,
+  other,
+  product,
+  requestBytes,
+  sentOn,
+  startBench,
+  type Bench,
+  type Exchanged,
+} from '../kit/raw-exchange.ts'
+import { rawAnswer, until } from '../kit/recording-upstream.ts'
+
+const devices = `/v1/products/${product}/devices`
+const device = `${devices}/${mine}`
+const upload = `POST /v1/products/${product}/firmware`
+const json = 'Content-Type: application/json'
+const form = 'Content-Type: application/x-www-form-urlencoded'
+const sentJson = 'content-type: application/json'
+
+const policies = {
+  'users.yaml': `
+users:
+  limited:
+    owner: field@acme.example
+    product: ${product}
+    devices: { ids: [${mine}, ${mineToo}] }
+    rules:
+      - can: [devices:update.name, devices:update.groups, devices:import.ids]
+      - can: devices.function:call
+        with: { argument: { $in: ['', '20'] } }
+      - can: events:send
+    expires: never
+  builder:
+    owner: ci@acme.example
+    product: ${product}
+    scopes: firmware:create
+    expires: never
+`,
+}
+
+let bench: Bench
+
+beforeAll(async () => {
+  bench = await startBench({ policies, config: 'timeouts: { headers: 400ms, request: 1500ms }' })
+})
+
+beforeEach(() => {
+  bench.upstream.answerWith(rawAnswer(200, okJson))
+})
+
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]()
+})
+
+/** Nothing upstream, one decision row: the token was right, the body was not. */
+function expectRefused(got: Exchanged, status: number, reason: string): void {
+  expect([got.status, got.upstream, got.traces]).toEqual([status, '', 1])
+  expect(got.decisions).toMatchObject([{ decision: 'deny', reason }])
+}
+
+function expectServed(got: Exchanged, sent: string): void {
+  expect([got.status, got.upstream, got.traces]).toEqual([200, sent, 1])
+  expect(got.decisions).toMatchObject([{ decision: 'allow' }])
+}
+
+function call(body: string, type: string[] = [json], path = `${device}/setpoint`) {
+  return bench.ask('limited', `POST ${path}`, type, body)
+}
+
+describe('a body that is read', () => {
+  it('is sent on as it was understood, not as it was written', async () => {
+    const got = await call(' { "arg" : "\\u0032\\u0030" } ')
+    expectServed(got, sentOn(bench.upstream, `POST ${device}/setpoint`, [sentJson], '{"arg":"20"}'))
+    expectRefused(await call('{"arg":"21"}'), 403, 'not_granted')
+  })
+
+  it.each([
+    ['B01 a key twice', '{"arg":"21","arg":"20"}'],
+    ['B01 a key twice, once escaped', '{"\\u0061rg":"21","arg":"20"}'],
+    ['B01 a key twice, deeper', '{"arg":"20","format":{"a":1,"a":2}}'],
+    ['B01 one value under two names', '{"arg":"20","args":"21"}'],
+    ['B02 a key of nobody', '{"arg":"20","owner":"x"}'],
+    ['B09 100,000 brackets', '['.repeat(100_000)],
+    ['B09 a deep nest', `{"arg":${'['.repeat(5000)}${']'.repeat(5000)}}`],
+    ['B09 many keys', `{${Array.from({ length: 50_000 }, (_, i) => `"k${i}":1`).join(',')}}`],
+    ['B09 a prototype', '{"__proto__":{"arg":"20"},"arg":"20"}'],
+    ['B09 a nested prototype', '{"arg":{"__proto__":{"admin":1}}}'],
+    ['B09 a number no double holds', '{"arg":1e999}'],
+    ['B05 a form under a JSON label', 'arg=20'],
+    ['B05 not UTF-8', '{"arg":"\xff"}'],
+    ['B05 a byte order mark', '\xef\xbb\xbf{"arg":"20"}'],
+    ['B05 two values', '{"arg":"20"}{"arg":"21"}'],
+    ['B05 no mapping', '["arg","20"]'],
+  ])('%s is 400', async (_, body) => {
+    const began = performance.now()
+    expectRefused(await call(body), 400, 'invalid_body')
+    expect(performance.now() - began).toBeLessThan(1000)
+  })
+
+  it.each([
+    ['B05 JSON under a form label', [form], '{"arg":"20"}', 400, 'invalid_body'],
+    ['B05 UTF-7', [`${json}; charset=utf-7`], '{"arg":"20"}', 415, 'unsupported_media_type'],
+    ['B05 UTF-16', [`${json}; charset=utf-16`], '{"arg":"20"}', 415, 'unsupported_media_type'],
+    ['B05 no content type', [], '{"arg":"20"}', 415, 'unsupported_media_type'],
+    ['B05 text', ['Content-Type: text/plain'], '{"arg":"20"}', 415, 'unsupported_media_type'],
+    ['B05 two content types', [json, form], '{"arg":"20"}', 400, 'invalid_body'],
+    ['B05 a form field twice', [form], 'arg=21&arg=20', 400, 'invalid_body'],
+    ['B05 a bracketed field', [form], 'arg[]=20', 400, 'invalid_body'],
+  ])('%s is refused', async (_, type, body, status, reason) => {
+    expectRefused(await call(body, type), status, reason)
+  })
+
+  it('B05 refuses a semicolon in a form before it looks for a token in it', async () => {
+    const got = await call('arg=20;args=21', [form])
+    expect([got.status, got.upstream, got.traces]).toEqual([400, '', 1])
+    expect(got.rejects).toMatchObject([{ reason: 'invalid_body' }])
+  })
+
+  it('B07 refuses an encoded body unread, on both ways', async () => {
+    const bomb = gzipSync(Buffer.alloc(10_000_000)).toString('latin1')
+    for (const coding of ['gzip', 'deflate', 'br', 'identity, gzip']) {
+      const got = await call(bomb, [json, `Content-Encoding: ${coding}`])
+      expectRefused(got, 415, 'unsupported_media_type')
+    }
+    const type = ['Content-Type: multipart/form-data; boundary=XX', 'Content-Encoding: gzip']
+    const got = await bench.ask('builder', upload, type, bomb)
+    expectRefused(got, 415, 'unsupported_media_type')
+  })
+
+  it('B08 writes a form value that plays a multipart part as one encoded value', async () => {
+    const value = 'x%0D%0A--B%0D%0AContent-Disposition%3A%20form-data%3B%20name%3D%22admin%22'
+    const got = await bench.ask('limited', `PUT ${device}`, [form], `name=${value}`)
+    expect([got.status, got.traces]).toEqual([200, 1])
+    expect(got.upstream).toMatch(/\r\n\r\nname=x%0D%0A--B%0D%0AContent-Disposition[^\r\n]*$/)
+    const called = await bench.ask(
+      'limited',
+      `POST ${device}/setpoint`,
+      [form],
+      `arg=20&format=${value}`,
+    )
+    const type = 'content-type: application/x-www-form-urlencoded'
+    const sent = sentOn(bench.upstream, `POST ${device}/setpoint`, [type], `arg=20&format=${value}`)
+    expectServed(called, sent)
+  })
+
+  it('B09 refuses 10 MB and a million keys by their size', async () => {
+    const large = await call(`{"arg":"${'a'.repeat(10_000_000)}"}`)
+    expectRefused(large, 413, 'payload_too_large')
+    const keys = Array.from({ length: 1_000_000 }, (_, i) => `"${i}":1`).join(',')
+    expectRefused(await call(`{${keys}}`), 413, 'payload_too_large')
+    const chunk = `186a0\r\n${'a'.repeat(100_000)}\r\n`
+    const chunked = await bench.send(
+      requestBytes(`POST ${device}/setpoint`, [
+        `Authorization: Bearer ${bench.gate.tokens['limited']}`,
+        json,
+        'Transfer-Encoding: chunked',
+      ]) + chunk.repeat(11),
+    )
+    expectRefused(chunked, 413, 'payload_too_large')
+  })
+})
+
+describe('a body that names things', () => {
+  it.each([
+    ['B02 an id', '{"name":"x","id":"OTHER"}'],
+    ['B02 a product', '{"name":"x","product_id":99}'],
+    ['B02 an owner', '{"name":"x","owner":"x"}'],
+    ['B02 a device', `{"name":"x","deviceID":"${other}"}`],
+  ])('%s beside the path is 400', async (_, body) => {
+    expectRefused(await bench.ask('limited', `PUT ${device}`, [json], body), 400, 'invalid_body')
+  })
+
+  it('B02 asks for each deed of a body, and all must be granted', async () => {
+    const one = await bench.ask('limited', `PUT ${device}`, [json], '{"name":"x"}')
+    expect([one.status, one.traces]).toEqual([200, 1])
+    expect(one.upstream).toMatch(/\r\n\r\n\{"name":"x"\}$/)
+    const two = '{"name":"x","development":true}'
+    const both = await bench.ask('limited', `PUT ${device}`, [json], two)
+    expectRefused(both, 403, 'not_granted')
+    expect(both.decisions).toMatchObject([
+      { actions: ['devices:update.name', 'devices:update.development'] },
+    ])
+    expectRefused(await bench.ask('limited', `PUT ${device}`, [json], '{}'), 400, 'no_deed')
+  })
+
+  it('B02 decides the device that an event speaks for', async () => {
+    const publish = (id: string) =>
+      bench.ask(
+        'limited',
+        `POST /v1/products/${product}/events`,
+        [json],
+        `{"name":"alarm","as_device_id":"${id}"}`,
+      )
+    const own = await publish(mine)
+    expect([own.status, own.traces]).toEqual([200, 1])
+    expectRefused(await publish(other), 403, 'outside_devices')
+  })
+
+  const bulk = (ids: readonly string[]) =>
+    bench.ask(
+      'limited',
+      `PUT ${devices}`,
+      [json],
+      JSON.stringify({ action: 'groups', devices: ids, metadata: { add: ['site-1'] } }),
+    )
+
+  it('B03 sends a bulk request on when every device of it is its own', async () => {
+    const body = `{"action":"groups","devices":["${mine}","${mineToo}"],"metadata":{"add":["site-1"]}}`
+    const sent = sentOn(bench.upstream, `PUT ${devices}`, [sentJson], body)
+    expectServed(await bulk([mine, mineToo]), sent)
+  })
+
+  it.each([
+    ['B03 one foreign at the end', [mine, other]],
+    ['B03 one foreign at the beginning', [other, mine]],
+    ['B03 one foreign among fifty', [...Array.from({ length: 49 }, () => mine), other]],
+    ['B03 forty-nine foreign behind an own', [mine, ...Array.from({ length: 49 }, () => other)]],
+  ])('%s refuses all', async (_, ids) => {
+    const got = await bulk(ids)
+    expectRefused(got, 403, 'outside_devices')
+    expect(got.decisions).toMatchObject([{ failed_resource: other }])
+  })
+
+  it.each([
+    ['B03 ids as text', `"${mine},${other}"`],
+    ['B03 a list in a list', `["${mine}",["${other}"]]`],
+    ['B03 an object', `[{"id":"${other}"}]`],
+    ['B03 a number', `["${mine}",1]`],
+    ['B03 null', 'null'],
+  ])('%s names no devices', async (_, ids) => {
+    const body = `{"action":"groups","devices":${ids},"metadata":{"add":["site-1"]}}`
+    const got = await bench.ask('limited', `PUT ${devices}`, [json], body)
+    expect([got.status, got.upstream, got.traces]).toEqual([400, '', 1])
+  })
+
+  it('B03 decides an empty list like a request about no device', async () => {
+    const got = await bulk([])
+    expect([got.upstream, got.traces]).toEqual(['', 1])
+    expect(got.decisions).toMatchObject([{ decision: 'deny' }])
+  })
+})
+
+describe('an upload', () => {
+  const type = 'Content-Type: multipart/form-data; boundary=XX'
+  const file = (name: string, content: string) =>
+    `--XX\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n${content}\r\n--XX--\r\n`
+
+  it('B10 streams 5 MB, byte for byte', async () => {
+    const body = file('../../x.bin', 'b'.repeat(5_000_000))
+    bench.upstream.use((connection) => {
+      void until(() => connection.text.endsWith('--XX--\r\n'), 5000).then(() =>
+        connection.socket.write(rawAnswer(201, okJson)),
+      )
+    })
+    const got = await bench.ask('builder', upload, [type], body)
+    expect([got.status, got.traces]).toEqual([201, 1])
+    expect(got.upstream.endsWith(`\r\n\r\n${body}`)).toBe(true)
+    expect(got.upstream).toContain(`content-length: ${body.length}\r\n`)
+    expect(await lastOutcome()).toMatchObject({ status: 201, upstream_status: 201 })
+  })
+
+  it('B10 sends nothing of a part whose file name ends its header', async () => {
+    const body = file('../../x\r\nY: z', 'content')
+    const got = await bench.ask('builder', upload, [type], body)
+    expect([got.status, got.traces]).toEqual([400, 1])
+    expect(got.upstream).not.toContain('Y: z')
+    expect(await lastOutcome()).toMatchObject({ status: 400, ended: 'invalid_body' })
+  })
+
+  it('B10 ends the upstream request when the client goes away half way', async () => {
+    const before = (await traces(bench.gate)).total
+    bench.upstream.clear()
+    bench.upstream.use(() => {})
+    const socket = await opened(bench.gate.port)
+    socket.write(head(5_000_000) + file('x.bin', 'b'.repeat(2_500_000)).slice(0, 2_500_000))
+    await until(() => bench.upstream.seen().length > 1_000_000)
+    socket.resetAndDestroy()
+    await until(
+      () => bench.upstream.connections.every(({ text, closed }) => closed || text === ''),
+      1000,
+    )
+    await expect
+      .poll(async () => (await lastOutcome())['ended'], { timeout: 5000 })
+      .toBe('client_gone')
+    expect((await traces(bench.gate)).total - before).toBe(1)
+  })
+
+  it('B10 ends an upload that drips beyond the configured time', async () => {
+    const before = (await traces(bench.gate)).total
+    bench.upstream.clear()
+    bench.upstream.use(() => {})
+    const socket = await opened(bench.gate.port)
+    let answer = ''
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')))
+    socket.on('error', () => undefined)
+    socket.write(head(5_000_000) + file('x.bin', 'b'.repeat(1000)).slice(0, 1000))
+    const drip = setInterval(() => socket.write('b'), 50)
+    await until(() => socket.closed, 6000).finally(() => clearInterval(drip))
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+    await until(() => bench.upstream.connections.every(({ text, closed }) => closed || text === ''))
+    await expect
+      .poll(async () => (await lastOutcome())['ended'], { timeout: 5000 })
+      .toBe('request_timeout')
+    expect((await traces(bench.gate)).total - before).toBe(1)
+  })
+
+  it('B10 holds no upload in memory', async () => {
+    const { gate, upstream } = bench
+    const configFile = join(gate.folder, 'process.yaml')
+    await writeFile(
+      configFile,
+      `upstream: { url: '${upstream.url}', credentials: { default: { file: upstream-token } } }
+listen: { data: '127.0.0.1:0' }
+audit: { folder: audit-of-process }
+`,
+    )
+    await using other = await startGateProcess(configFile)
+    // Read and dropped: what is kept here would say nothing of the gate.
+    upstream.use((connection) => {
+      connection.socket.removeAllListeners('data')
+      let seen = connection.text.length
+      connection.text = ''
+      connection.socket.on('data', (chunk: Buffer) => {
+        seen += chunk.length
+        if (chunk.includes('--XX--\r\n')) connection.socket.write(rawAnswer(201, okJson))
+      })
+      connection.socket.once('end', () => expect(seen).toBeGreaterThan(192_000_000))
+    })
+    const socket = await opened(other.port)
+    let answer = ''
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')))
+    const [beginning = '', ending = ''] = file('x.bin', '|').split('|')
+    const megabyte = Buffer.alloc(1_000_000, 'b')
+    const send = async (count: number) => {
+      for (let sent = 0; sent < count; sent++) {
+        if (!socket.write(megabyte)) await new Promise((resolve) => socket.once('drain', resolve))
+      }
+    }
+    socket.write(head(beginning.length + 192_000_000 + ending.length) + beginning)
+    // What a collector has not collected yet levels off; what is held grows with the upload.
+    await send(64)
+    const warm = await other.residentBytes()
+    await send(128)
+    const after = await other.residentBytes()
+    socket.write(ending)
+    await until(() => answer.startsWith('HTTP/1.1 201'), 5000)
+    socket.destroy()
+    expect(after - warm).toBeLessThan(20 * 1024 * 1024)
+  })
+
+  function head(length: number): string {
+    const token = `Authorization: Bearer ${bench.gate.tokens['builder']}`
+    return requestBytes(upload, [token, type, `Content-Length: ${length}`])
+  }
+})
+
+async function lastOutcome(): Promise<Readonly<Record<string, unknown>>> {
+  return (await bench.gate.outcomes()).at(-1) ?? {}
+}
+
+async function opened(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  await new Promise((resolve) => socket.once('connect', resolve))
+  return socket
+}
