@@ -57,13 +57,19 @@ export function forwardableHeaders(raw: RawRequest, list: ForwardList): Record<s
   return headers
 }
 
+/** What nearly every `Connection` says; no header that passes is called so. */
+const namesNothing: ReadonlySet<string> = words('keep-alive close')
+
 function addTokens(known: ReadonlySet<string> | undefined, value: string): ReadonlySet<string> {
   const tokens = value.split(',').map((token) => token.trim().toLowerCase())
   return new Set([...(known ?? []), ...tokens])
 }
 
 /** What makes a request's head unfit before anything is decided: framing and routing headers that are not plain. */
-export function headProblem({ rawHeaders }: RawRequest): Problem | undefined {
+export function headProblem({
+  rawHeaders,
+  httpVersion,
+}: Pick<RawRequest, 'rawHeaders' | 'httpVersion'>): Problem | undefined {
   if (rawHeaders.length > maxHeaderLines * 2) return new Problem('headers_too_large')
   let hosts = 0
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -73,6 +79,8 @@ export function headProblem({ rawHeaders }: RawRequest): Problem | undefined {
     if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
       const coding = (rawHeaders[i + 1] ?? '').trim().toLowerCase()
       if (coding !== 'chunked') return new Problem('unsupported_coding')
+      // RFC 9112 §6.1: HTTP/1.0 has no transfer codings; whoever stands between us may frame it otherwise.
+      if (httpVersion === '1.0') return new Problem('invalid_request')
     }
   }
   return hosts > 1 ? new Problem('invalid_request', { says: 'More than one Host.' }) : undefined
@@ -127,8 +135,11 @@ export function compileAnswerHeaders(
   return ({ status, headers, mode, requestId, credential }) => {
     const list = common.slice()
     list.push(requestId)
+    const { connection } = headers
     const named =
-      headers.connection === undefined ? undefined : addTokens(undefined, headers.connection)
+      connection === undefined || namesNothing.has(connection)
+        ? undefined
+        : addTokens(undefined, connection)
     const put = (name: string, value: string | string[] | undefined) => {
       if (value === undefined || named?.has(name)) return
       list.push(name, blot(typeof value === 'string' ? value : value.join(', '), credential))

@@ -1,10 +1,12 @@
 /** The gate that the attacks are played against: its users, its raw upstream, and what one attack left on all three sides. */
 
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { traces } from './invariant.ts'
 import { exchangeRaw, type Received, type ReceiveOptions } from './raw-client.ts'
 import { upstreamCredential } from './raw-exchange.ts'
 import { rawAnswer, startRecordingUpstream, type RecordingUpstream } from './recording-upstream.ts'
-import { startTestGate, type AuditRow, type TestGate } from './start-gate.ts'
+import { parseLines, startTestGate, type AuditRow, type TestGate } from './start-gate.ts'
 
 export const product = '1337'
 export const organization = '5f0000000000000000000aa1'
@@ -31,12 +33,18 @@ export type AttackedGate = AsyncDisposable & {
   bearer(user?: User): string
   attack(bytes: string | Buffer, options?: AttackOptions): Promise<Aftermath>
   /** The same for whatever is done in between. */
-  watch(act: () => Promise<Received>): Promise<Aftermath>
+  watch(act: () => Promise<Received>, rows?: number): Promise<Aftermath>
+  /** Rows that came after the last attack was over. */
+  lateRows(): Promise<number>
   /** A plain head and body of `user`, closed after its answer, then attacked with. */
   ask(line: string, asking?: Asking): Promise<Aftermath>
 }
 
-type AttackOptions = ReceiveOptions & { halfClose?: boolean }
+type AttackOptions = ReceiveOptions & {
+  halfClose?: boolean
+  /** Rows to wait for where they are not one for each answer. */
+  rows?: number
+}
 
 /** `limited` may do a few things on MINE; `broad` what streams and lists, on all devices of the product. */
 export type User = 'limited' | 'broad' | 'partner'
@@ -87,31 +95,33 @@ export async function startAttackedGate(config = ''): Promise<AttackedGate> {
   })
 
   // Kept between attacks: a row that comes late is counted against the next one, and fails it.
-  let before = await traces(gate)
-  async function watch(act: () => Promise<Received>): Promise<Aftermath> {
+  let before = await rowsOf(gate)
+  async function watch(act: () => Promise<Received>, rows?: number): Promise<Aftermath> {
     const earlier = before
     upstream.clear()
     const received = await act()
-    const after = await traces(gate)
+    const after = await settledRows(gate, earlier, rows ?? received.answers.length)
     before = after
-    return {
-      ...received,
-      upstream: upstream.seen(),
-      decisions: after.decisions.slice(earlier.decisions.length),
-      rejects: after.rejects.slice(earlier.rejects.length),
-      traces: after.total - earlier.total,
-    }
+    const decisions = after.decisions.slice(earlier.decisions.length)
+    const rejects = after.rejects.slice(earlier.rejects.length)
+    const summarised = after.summarised - earlier.summarised
+    const upstreamGot = upstream.seen()
+    const total = decisions.length + rejects.length + summarised
+    return { ...received, upstream: upstreamGot, decisions, rejects, traces: total }
   }
 
   const bearer = (user: User = 'limited') => `Authorization: Bearer ${gate.tokens[user]}`
   const attack = (bytes: string | Buffer, options: AttackOptions = {}) =>
-    watch(() => exchangeRaw(gate.port, bytes, options))
+    watch(() => exchangeRaw(gate.port, bytes, options), options.rows)
   return {
     gate,
     upstream,
     bearer,
     attack,
     watch,
+    async lateRows() {
+      return (await traces(gate)).total - countOf(before)
+    },
     ask(line, { user = 'limited', headers = [], body, ...options } = {}) {
       const token = user === 'nobody' ? [] : [bearer(user)]
       return attack(plain(line, ['Connection: close', ...token, ...headers], body), {
@@ -123,6 +133,42 @@ export async function startAttackedGate(config = ''): Promise<AttackedGate> {
       await gate[Symbol.asyncDispose]()
       await upstream[Symbol.asyncDispose]()
     },
+  }
+}
+
+type Rows = { decisions: AuditRow[]; rejects: AuditRow[]; summarised: number }
+
+async function rowsOf({ config }: TestGate): Promise<Rows> {
+  const read = async (file: string) =>
+    wholeLines(await readFile(join(config.audit.folder, file), 'utf8'))
+  const [decided, rejected] = await Promise.all([read('decisions.jsonl'), read('rejects.jsonl')])
+  const summaries = rejected.filter(({ kind }) => kind === 'summary')
+  return {
+    decisions: decided.filter(({ kind }) => kind === 'decision'),
+    rejects: rejected.filter(({ kind }) => kind === 'reject'),
+    summarised: summaries.reduce((sum, row) => sum + Number(row['summarised']), 0),
+  }
+}
+
+function countOf({ decisions, rejects, summarised }: Rows): number {
+  return decisions.length + rejects.length + summarised
+}
+
+/** A row may be being written. */
+function wholeLines(text: string): AuditRow[] {
+  return parseLines(text.slice(0, text.lastIndexOf('\n') + 1))
+}
+
+/** Waits for a row per answer, at most a second. What nobody expects and comes later fails the next attack, or `lateRows`. */
+async function settledRows(gate: TestGate, earlier: Rows, wanted: number): Promise<Rows> {
+  const end = performance.now() + 1000
+  let last = -1
+  for (;;) {
+    const rows = await rowsOf(gate)
+    const now = countOf(rows)
+    if (now === last && (now - countOf(earlier) >= wanted || performance.now() > end)) return rows
+    last = now
+    await new Promise((resolve) => setTimeout(resolve, 15))
   }
 }
 
