@@ -34,7 +34,7 @@ export function openTokens(
   clock: Clock,
   hooks: Pick<TokensOptions, 'currentExpiry' | 'onFlushFailure'> = {},
 ): Tokens {
-  const store = openSqliteStore({ path: config.store })
+  const store = openSqliteStore({ path: config.store, onTurnEnd: setImmediate })
   const tokens = createTokens({
     store,
     clock,

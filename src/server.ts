@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { OpenAuditFile } from './audit/file.ts'
 import type { OpenedAuditLog } from './audit/log.ts'
 import { auditDefaults, openAuditLog } from './audit/log.ts'
 import { createRouteTable } from './catalog/route-table.ts'
@@ -39,7 +40,12 @@ export type Gate = AsyncDisposable & {
   reload(): Promise<void>
 }
 
-export type Surroundings = { clock: Clock; log: Log }
+export type Surroundings = {
+  clock: Clock
+  log: Log
+  /** How audit files are opened; absent: as plain files. */
+  openAuditFile?: OpenAuditFile
+}
 
 /** @throws Mistakes, AuditUnusable, StoreUnusable: each says what to do, and nothing is left running. */
 export async function startGate(config: Config, around: Surroundings): Promise<Gate> {
@@ -77,7 +83,8 @@ function gateOf(
   }
 }
 
-function openAudit({ audit }: Config, { clock, log }: Surroundings): Promise<OpenedAuditLog> {
+function openAudit({ audit }: Config, around: Surroundings): Promise<OpenedAuditLog> {
+  const { clock, log, openAuditFile } = around
   return openAuditLog({
     folder: audit.folder,
     stream: hostname(),
@@ -92,6 +99,7 @@ function openAudit({ audit }: Config, { clock, log }: Surroundings): Promise<Ope
     rejects: { ...auditDefaults.rejects, maxBytes: audit.rejectBytes },
     checkMs: auditDefaults.checkMs,
     log,
+    ...(openAuditFile !== undefined && { openFile: openAuditFile }),
   })
 }
 
@@ -156,7 +164,7 @@ function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
 type Send = Parameters<typeof createDirectoryClient>[0]['send']
 
 function pipeline(parts: PortParts, send: Send): Pipeline {
-  const { config, catalog, policy, tokens, audit, clock } = parts
+  const { config, catalog, policy, tokens, audit, clock, log } = parts
   const credentials = createCredentials(config.upstream.credentials)
   const directory = createDirectory({
     client: createDirectoryClient({ catalog, credentials, send }),
@@ -179,10 +187,14 @@ function pipeline(parts: PortParts, send: Send): Pipeline {
     tokens,
     policy,
     audit,
+    onFault: (error) => log.error('a request ended in an internal fault', { error }),
     durability: { read: config.audit.read, change: config.audit.change },
     matchRoute: createMatchRoute(createRouteTable(catalog)),
     describe: createDescribe(catalog, ids),
     decide: createDecide(policy, directory),
-    enforce: createEnforce({ catalog, credentials, directory, tokens }),
+    enforce: createEnforce({
+      ...{ catalog, credentials, directory, tokens },
+      grantOf: (user) => policy.user(user)?.grant,
+    }),
   })
 }

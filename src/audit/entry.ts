@@ -11,19 +11,22 @@ import type {
   OutcomeFields,
 } from './audit-log.ts'
 import type { Item } from './batch.ts'
+import type { IsoTime } from './iso-time.ts'
 import type { Writer } from './writer.ts'
 
 export class Entry implements AuditEntry {
   readonly #writer: Writer
   readonly #clock: Clock
+  readonly #time: IsoTime
   readonly #envelope: Envelope
   readonly #openedMs: number
   #item: Item | undefined
   #state: 'open' | 'committed' | 'closed' = 'open'
 
-  constructor(writer: Writer, clock: Clock, envelope: Envelope) {
+  constructor(writer: Writer, clock: Clock, time: IsoTime, envelope: Envelope) {
     this.#writer = writer
     this.#clock = clock
+    this.#time = time
     this.#envelope = envelope
     this.#openedMs = clock.monotonic()
   }
@@ -33,7 +36,7 @@ export class Entry implements AuditEntry {
       if (this.#state !== 'open')
         throw new Error('An audit entry is committed once, before it is closed.')
       this.#state = 'committed'
-      const body = decisionBody(this.#clock.now(), this.#envelope, fields)
+      const body = decisionBody(this.#time.now(), this.#envelope, fields)
       const { item, done } = this.#writer.commit(body, this.#envelope.requestId, durability)
       this.#item = item
       return done
@@ -48,6 +51,6 @@ export class Entry implements AuditEntry {
     if (this.#state !== 'committed' || item === undefined || item.refused) return
     this.#state = 'closed'
     const durationMs = this.#clock.monotonic() - this.#openedMs
-    this.#writer.add(outcomeBody(this.#clock.now(), this.#envelope.requestId, fields, durationMs))
+    this.#writer.add(outcomeBody(this.#time.now(), this.#envelope.requestId, fields, durationMs))
   }
 }

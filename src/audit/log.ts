@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Entry } from './entry.ts'
 import { openAuditFile } from './file.ts'
+import { createIsoTime } from './iso-time.ts'
 import { eventBody, outcomeBody } from './records.ts'
 import { createRejects } from './rejects.ts'
 import { openStream } from './stream.ts'
@@ -13,6 +14,7 @@ import type { Clock } from '../domain/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { OpenAuditFile } from './file.ts'
+import type { IsoTime } from './iso-time.ts'
 import type { RejectLimits } from './rejects.ts'
 import type { Stream } from './stream.ts'
 import type { Writer, WriterLimits } from './writer.ts'
@@ -41,7 +43,7 @@ export class AuditUnusable extends Error {
 }
 
 export const auditDefaults = {
-  limits: { queueRecords: 8_192, queueBytes: 8 * 1024 * 1024, waitMs: 1_000 },
+  limits: { queueRecords: 8_192, queueBytes: 8 * 1024 * 1024, waitMs: 1_000, lingerMs: 20 },
   rejects: { perAddressPerS: 100, maxBytes: 256 * 1024 * 1024 },
   checkMs: 1_000,
 } as const satisfies Pick<AuditLogOptions, 'limits' | 'rejects' | 'checkMs'>
@@ -49,6 +51,7 @@ export const auditDefaults = {
 /** @throws AuditUnusable unless a test record was written, synced and read back in both files */
 export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAuditLog> {
   const { clock, folder } = options
+  const time = createIsoTime(clock)
   const paths = {
     decisions: join(folder, 'decisions.jsonl'),
     rejects: join(folder, 'rejects.jsonl'),
@@ -58,17 +61,18 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
     await decisionStream.close()
     throw error
   })
-  const decisions = writerOn(decisionStream, 'decisions', options)
-  const rejectWriter = writerOn(rejectStream, 'rejects', options)
+  const decisions = writerOn(decisionStream, 'decisions', options, time)
+  const rejectWriter = writerOn(rejectStream, 'rejects', options, time)
   const rejects = createRejects({
     writer: rejectWriter,
     length: () => rejectStream.length(),
     clock,
+    time,
     limits: options.rejects,
   })
 
   const event: AuditLog['event'] = (name, fields) => {
-    decisions.add(eventBody(clock.now(), name, fields))
+    decisions.add(eventBody(time.now(), name, fields))
   }
 
   async function flush(): Promise<void> {
@@ -77,7 +81,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
 
   return {
     paths,
-    open: (envelope) => new Entry(decisions, clock, envelope),
+    open: (envelope) => new Entry(decisions, clock, time, envelope),
     reject: (fields) => rejects.add(fields),
     event,
     flush,
@@ -108,7 +112,7 @@ async function openProven(path: string, options: AuditLogOptions): Promise<Strea
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const opened = await openStream({ path, openFile, clock, stream, boot, checkMs })
     try {
-      await prove(opened, clock, boot)
+      await prove(opened, createIsoTime(clock), boot)
       return opened
     } catch (error) {
       await opened.close()
@@ -124,22 +128,22 @@ async function openProven(path: string, options: AuditLogOptions): Promise<Strea
   }
 }
 
-async function prove(stream: Stream, clock: Clock, boot: string): Promise<void> {
-  await stream.append([eventBody(clock.now(), 'started', { process: process.pid })])
+async function prove(stream: Stream, time: IsoTime, boot: string): Promise<void> {
+  await stream.append([eventBody(time.now(), 'started', { process: process.pid })])
   await stream.sync()
   const line = (await stream.readBack(4_096)).trimEnd().split('\n').at(-1) ?? ''
   const same = line.includes(`"boot":${quote(boot)}`) && line.includes('"event":"started"')
   if (!same) throw new Error('what was written does not read back')
 }
 
-function writerOn(stream: Stream, name: string, options: AuditLogOptions): Writer {
+function writerOn(stream: Stream, name: string, options: AuditLogOptions, time: IsoTime): Writer {
   const { clock, limits, log } = options
   return createWriter({
     stream,
     clock,
     limits,
-    outageBody: (outage) => eventBody(clock.now(), 'outage', outage),
-    refusedBody: (requestId) => outcomeBody(clock.now(), requestId, refusedOutcome, 0),
+    outageBody: (outage) => eventBody(time.now(), 'outage', outage),
+    refusedBody: (requestId) => outcomeBody(time.now(), requestId, refusedOutcome, 0),
     onHealth(failed) {
       if (failed === undefined) log.info('audit log is written again', { file: name })
       else log.error('audit log cannot be written', { file: name, why: failed })

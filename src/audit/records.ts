@@ -15,9 +15,10 @@ const maxPath = 200
 const maxName = 128
 const maxFacts = 16_384
 
-export function decisionBody(atMs: number, envelope: Envelope, fields: DecisionFields): RecordBody {
+/** `at` is an ISO time, here and below. */
+export function decisionBody(at: string, envelope: Envelope, fields: DecisionFields): RecordBody {
   const { result } = fields
-  let body = begin(atMs, 'decision', envelope.requestId)
+  let body = begin(at, 'decision', envelope.requestId)
   body += `,"decision":"${result.outcome}"`
   if (result.outcome === 'deny') body += text('reason', result.reason)
   body += text('user', fields.user) + text('token_id', fields.tokenId)
@@ -38,13 +39,13 @@ export function decisionBody(atMs: number, envelope: Envelope, fields: DecisionF
 }
 
 export function outcomeBody(
-  atMs: number,
+  at: string,
   requestId: string,
   fields: OutcomeFields,
   durationMs: number,
 ): RecordBody {
   return (
-    begin(atMs, 'outcome', requestId) +
+    begin(at, 'outcome', requestId) +
     `,"status":${whole(fields.status)}` +
     (fields.upstreamStatus === undefined
       ? ''
@@ -59,7 +60,7 @@ export function outcomeBody(
 
 export function rejectBody(fields: RejectFields): RecordBody {
   return (
-    begin(fields.atMs, 'reject', fields.requestId) +
+    begin(new Date(fields.atMs).toISOString(), 'reject', fields.requestId) +
     text('reason', fields.reason) +
     `,"status":${whole(fields.status)}` +
     text('token_id', fields.tokenId) +
@@ -70,18 +71,18 @@ export function rejectBody(fields: RejectFields): RecordBody {
 }
 
 /** `address` absent: rows of many addresses, or beyond the byte budget. */
-export function summaryBody(atMs: number, summarised: number, address?: string): RecordBody {
+export function summaryBody(at: string, summarised: number, address?: string): RecordBody {
   const who = address === undefined ? '' : text('address', clip(address, maxName))
-  return `${begin(atMs, 'summary', undefined)}${who},"summarised":${whole(summarised)}`
+  return `${begin(at, 'summary', undefined)}${who},"summarised":${whole(summarised)}`
 }
 
 /** Data of an event is nested, so that no key of it can pass for one of the record's own. */
 export function eventBody(
-  atMs: number,
+  at: string,
   name: string,
   data: Readonly<Record<string, unknown>>,
 ): RecordBody {
-  return `${begin(atMs, 'event', undefined)}${text('event', clip(name, maxName))},"data":${eventData(data)}`
+  return `${begin(at, 'event', undefined)}${text('event', clip(name, maxName))},"data":${eventData(data)}`
 }
 
 function eventData(data: Readonly<Record<string, unknown>>): string {
@@ -93,8 +94,8 @@ function eventData(data: Readonly<Record<string, unknown>>): string {
   }
 }
 
-function begin(atMs: number, kind: string, requestId: string | undefined): RecordBody {
-  return `,"at":"${new Date(atMs).toISOString()}","kind":"${kind}"${text('request_id', requestId)}`
+function begin(at: string, kind: string, requestId: string | undefined): RecordBody {
+  return `,"at":"${at}","kind":"${kind}"${text('request_id', requestId)}`
 }
 
 function caller(envelope: Pick<Envelope, 'address' | 'method' | 'agent'>): string {

@@ -3,6 +3,7 @@
 import { rejectBody, summaryBody } from './records.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { RejectFields } from './audit-log.ts'
+import type { IsoTime } from './iso-time.ts'
 import type { Writer } from './writer.ts'
 
 export type RejectLimits = {
@@ -16,7 +17,8 @@ export type RejectsOptions = {
   writer: Writer
   /** Bytes of the file so far. */
   length: () => number
-  clock: Clock
+  clock: Pick<Clock, 'monotonic'>
+  time: IsoTime
   limits: RejectLimits
 }
 
@@ -35,7 +37,7 @@ const windowMs = 1_000
 const headBytes = 80
 const overBudgetMs = 60_000
 
-export function createRejects({ writer, length, clock, limits }: RejectsOptions): Rejects {
+export function createRejects({ writer, length, clock, time, limits }: RejectsOptions): Rejects {
   const seen = new Map<string, number>()
   let windowStartMs = clock.monotonic()
   /** Counted, and in no row yet, whoever it was. */
@@ -74,12 +76,12 @@ export function createRejects({ writer, length, clock, limits }: RejectsOptions)
     for (const [address, count] of seen) {
       const more = count - limits.perAddressPerS
       if (more <= 0) continue
-      const row = overBudget() ? undefined : summaryBody(clock.now(), more, address)
+      const row = overBudget() ? undefined : summaryBody(time.now(), more, address)
       if (row === undefined || !writer.add(row)) uncounted += more
     }
     seen.clear()
     if (uncounted === 0) return
-    if (now - lastTotalMs >= totalEveryMs && writer.add(summaryBody(clock.now(), uncounted))) {
+    if (now - lastTotalMs >= totalEveryMs && writer.add(summaryBody(time.now(), uncounted))) {
       uncounted = 0
       lastTotalMs = now
       return

@@ -44,7 +44,7 @@ export async function openStream(options: StreamOptions): Promise<Stream> {
   await reopen(undefined)
 
   function note(name: string, data: Readonly<Record<string, unknown>>): void {
-    notes.set(name, eventBody(clock.now(), name, data))
+    notes.set(name, eventBody(new Date(clock.now()).toISOString(), name, data))
   }
 
   /** `why` undefined: the first opening. */

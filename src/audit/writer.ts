@@ -14,6 +14,8 @@ export type WriterLimits = {
   queueBytes: number
   /** How long a commit waits for the disk, in ms. */
   waitMs: number
+  /** How long a record that nobody waits for may stay behind for the next commit's write to take along, in ms. */
+  lingerMs: number
 }
 
 /** What an outage cost: requests refused, records nobody waits for that found no room. */
@@ -49,6 +51,7 @@ export function createWriter(options: WriterOptions): Writer {
   let inFlight: Batch | undefined
   let pumping = false
   let watching = false
+  let lingering: NodeJS.Timeout | undefined
   let outage: Outage | undefined
   let illSinceMs = 0
 
@@ -60,20 +63,29 @@ export function createWriter(options: WriterOptions): Writer {
   function start(): void {
     if (pumping) return
     pumping = true
-    // After this turn's I/O: what arrived together is written together.
-    setImmediate(() => void pump())
+    void pump()
+  }
+
+  /** A write of their own costs outcomes more than they are worth: a decision comes soon that takes them along. */
+  function startLater(): void {
+    lingering ??= setTimeout(() => {
+      lingering = undefined
+      start()
+    }, limits.lingerMs).unref()
   }
 
   async function pump(): Promise<void> {
-    let landed = true
-    // After a failure only waiters are worth another try; what nobody waits for stays until the next one comes.
-    while (open.isAwaited() || (landed && open.items.length > 0)) {
+    let landed: boolean
+    do {
+      await twoTurns()
       inFlight = open
       open = new Batch()
       landed = await write(inFlight)
       inFlight = undefined
-    }
+    } while (open.isAwaited())
     pumping = false
+    // After a failure only waiters are worth another try; what nobody waits for stays until the next one comes.
+    if (landed && open.items.length > 0) startLater()
   }
 
   async function write(batch: Batch): Promise<boolean> {
@@ -186,7 +198,7 @@ export function createWriter(options: WriterOptions): Writer {
       // Twice the room of commits: where a decision found room, its outcome does too.
       if (hasRoom(2, body.length)) {
         open.add(unawaited(body))
-        start()
+        startLater()
         return true
       }
       fallIll(new Error('The audit queue is full.')).lost++
@@ -204,6 +216,14 @@ export function createWriter(options: WriterOptions): Writer {
       failed: outage?.why,
     }),
   }
+}
+
+/**
+ * What arrived together is written together. The second turn takes what was ready while the first one was at work:
+ * under load that halves the writes, each of which wakes a thread, and an idle gate does not notice it.
+ */
+function twoTurns(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 }
 
 function unawaited(body: RecordBody): Item {

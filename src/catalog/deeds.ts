@@ -36,6 +36,8 @@ export function buildDeeds(
       const hint = didYouMean(key, known.keys())
       report([...here, 'keys', j], `no body key "${key}" is declared${hint}`)
     }
+    // Parts of an upload stream past: a condition on one could never see it.
+    const seen = deed.content_type === 'multipart/form-data' ? new Map<string, KeySpec>() : known
     const check = (place: ValuePlace, at: readonly PropertyKey[]) =>
       checkPlace(place, given, parts, at, report)
     return {
@@ -46,7 +48,7 @@ export function buildDeeds(
       fields: fieldsOf({ ...given.fields, ...deed.fields }, pattern, (place, word) =>
         check(place, [...(deed.fields?.[word] === undefined ? path : here), 'fields', word]),
       ),
-      values: valuesOf({ ...given.values, ...deed.values }, keys, known, pattern, (place, name) =>
+      values: valuesOf({ ...given.values, ...deed.values }, keys, seen, pattern, (place, name) =>
         check(place, [...(deed.values?.[name] === undefined ? path : here), 'values', name]),
       ),
     }

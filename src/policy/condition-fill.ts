@@ -30,18 +30,17 @@ function valuesOf(
   attributes: Attributes,
   misfit: Misfit,
 ): readonly Scalar[] {
-  const values = 'user' in draft.operand ? [] : draft.operand.values
+  const { name, operand, fold } = draft
   const filled =
-    'user' in draft.operand ? ofUser(draft, draft.operand.user, attributes, misfit) : values
+    'user' in operand ? ofUser(draft, operand.user, attributes, misfit) : operand.values
   return filled.flatMap((value) => {
-    const form = typeof value === 'string' ? draft.fold(value) : value
-    if (form === undefined) misfit(userOf(draft), `"${value}" is no ${draft.name} of this resource`)
+    const form = typeof value === 'string' ? fold(value) : value
+    // What a file writes itself was checked where it stands.
+    if (form === undefined && 'user' in operand) {
+      misfit(operand.user, `"${value}" is no ${name} of this resource`)
+    }
     return form === undefined ? [] : [form]
   })
-}
-
-function userOf({ operand }: Extract<ConditionDraft, { op: Operator }>): string {
-  return 'user' in operand ? operand.user : ''
 }
 
 function ofUser(

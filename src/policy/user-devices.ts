@@ -102,9 +102,7 @@ export function isLimited(limits: Limits, boundary: Boundary | undefined): boole
   if (Object.values(limits).some((limit) => !('all' in limit))) return true
   if (Object.hasOwn(limits, '*')) return false
   // A product that is not named has no device in reach.
-  return (
-    boundary?.kind !== 'products' || boundary.products.some((id) => !Object.hasOwn(limits, id))
-  )
+  return boundary?.kind !== 'products' || boundary.products.some((id) => !Object.hasOwn(limits, id))
 }
 
 /** Actions for which an API user must say its devices. */

@@ -27,7 +27,7 @@ export type PolicyWatch = AsyncDisposable & {
 
 export function watchPolicies(options: WatchOptions): PolicyWatch {
   const { folder, load, onLoaded, onBroken, clock, settleMs = 200, pollMs = 2000 } = options
-  let stamp = stampOf(folder)
+  let stamp: string | undefined = stampOf(folder)
   let running: Promise<void> | undefined
   let next: Promise<void> | undefined
   let settling: NodeJS.Timeout | undefined
@@ -83,6 +83,8 @@ export function watchPolicies(options: WatchOptions): PolicyWatch {
       if (loaded.ok) onLoaded(loaded.set, loaded.notes)
       else onBroken(loaded.mistakes)
     } catch (error) {
+      // The fault was not the files' own, so that they stay unread: the next poll tries again.
+      stamp = undefined
       // Nobody awaits a reload that a file change began: what it throws must be heard, and must not end the process.
       const why = error instanceof Error ? error.message : 'unknown fault'
       onBroken([{ file: folder, line: 1, column: 1, message: `cannot be put in force: ${why}` }])

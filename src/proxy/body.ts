@@ -30,13 +30,20 @@ type PlainSpec = Exclude<BodySpec, { kind: 'choice' }>
 const NONE: ReadBody = { contentType: '', keys: {}, bytes: undefined, guard: { kind: 'none' } }
 
 /** @throws Problem `invalid_body`, `unsupported_media_type`, `payload_too_large` */
-export async function readBody(
+export function readBody(
+  exchange: Exchange,
+  spec: BodySpec,
+  credential: CredentialKey,
+): ReadBody | Promise<ReadBody> {
+  return hasBody(exchange.raw) ? readPresent(exchange, spec, credential) : absent(spec)
+}
+
+async function readPresent(
   exchange: Exchange,
   spec: BodySpec,
   credential: CredentialKey,
 ): Promise<ReadBody> {
   const { raw } = exchange
-  if (!hasBody(raw)) return absent(spec)
   requireIdentity(raw)
   const { essence, boundary } = mediaTypeOf(raw)
   const chosen = choose(spec, essence)

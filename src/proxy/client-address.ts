@@ -22,6 +22,7 @@ export function createTrustedProxies(networks: readonly string[], hops: number):
     else list.addSubnet(address, Number(prefix), family)
   }
   const unix = networks.includes(unixPeer)
+  if (networks.length === 0) return { hops: 0, trusts: () => false }
   return {
     hops,
     trusts: (address) =>

@@ -2,7 +2,7 @@
 
 import type { CredentialPlaces, Method } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
-import type { CanonicalTarget } from '../domain/target.ts'
+import type { CanonicalTarget, QueryEntry } from '../domain/target.ts'
 import type { Exchange, RawRequest } from './exchange.ts'
 import { readForm } from './form.ts'
 
@@ -19,21 +19,38 @@ export type Credential = {
   inForm: boolean
 }
 
+const NONE: readonly QueryEntry[] = []
+
 /** The body is read only where the cloud takes a token in a form. @throws Problem `several_credentials`, `missing_token`, `invalid_request` */
-export async function takeCredential(
+export function takeCredential(
+  exchange: Pick<Exchange, 'raw' | 'body'>,
+  target: CanonicalTarget,
+  places: CredentialPlaces,
+): Credential | Promise<Credential> {
+  const { raw } = exchange
+  return places.form.includes(raw.method as Method) && isForm(raw)
+    ? takeBesideForm(exchange, target, places)
+    : takeOne(raw, target, places, NONE)
+}
+
+async function takeBesideForm(
   exchange: Pick<Exchange, 'raw' | 'body'>,
   target: CanonicalTarget,
   places: CredentialPlaces,
 ): Promise<Credential> {
-  const { raw } = exchange
+  const inForm = readForm(await exchange.body()).filter(({ key }) => key === places.parameter)
+  return takeOne(exchange.raw, target, places, inForm)
+}
+
+function takeOne(
+  raw: RawRequest,
+  target: CanonicalTarget,
+  places: CredentialPlaces,
+  inForm: readonly QueryEntry[],
+): Credential {
+  const method = raw.method as Method
   const headers = valuesOf(raw.rawHeaders, 'authorization')
   const inQuery = target.query.filter(({ key }) => key === places.parameter)
-  const method = raw.method as Method
-  const formTaken = places.form.includes(method) && isForm(raw)
-  const inForm = formTaken
-    ? readForm(await exchange.body()).filter(({ key }) => key === places.parameter)
-    : []
-
   const count = headers.length + inQuery.length + inForm.length
   if (count > 1) throw new Problem('several_credentials')
   if (count === 0) throw new Problem('missing_token')
@@ -42,7 +59,10 @@ export async function takeCredential(
       says: 'A token in the query is not taken with this method.',
     })
   }
-  const rest = { ...target, query: target.query.filter(({ key }) => key !== places.parameter) }
+  const rest =
+    inQuery.length === 0
+      ? target
+      : { ...target, query: target.query.filter(({ key }) => key !== places.parameter) }
   const [header] = headers
   const token = header === undefined ? (inQuery[0] ?? inForm[0])?.value : bearerOf(header)
   return { token, target: rest, inForm: inForm.length === 1 }
@@ -52,7 +72,10 @@ export async function takeCredential(
 export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '')
+    const received = rawHeaders[i] ?? ''
+    // Length first: this runs over every header, several times a request.
+    if (received.length === name.length && received.toLowerCase() === name)
+      values.push(rawHeaders[i + 1] ?? '')
   }
   return values
 }

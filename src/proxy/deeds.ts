@@ -30,16 +30,11 @@ export function contentTypeOf(route: Route, body: ReadBody, raw: RawRequest): st
  * @throws Problem `no_deed`, `invalid_request` for an `Accept` that the cloud may read otherwise
  */
 export function deedsOf(route: Route, body: ReadBody, raw: RawRequest): Deed[] {
-  const accept = valuesOf(raw.rawHeaders, 'accept').map((value) => value.trim().toLowerCase())
   const byAccept = route.deeds.filter((deed) => deed.accept !== undefined)
-  const special = byAccept.some((deed) => accept.includes(deed.accept ?? ''))
-  const ambiguous = !special && byAccept.some((deed) => mentions(accept, deed.accept ?? ''))
-  if (ambiguous || (special && accept.length > 1)) {
-    throw new Problem('invalid_request', { says: 'Accept must name one media type here.' })
-  }
+  const special = byAccept.length === 0 ? undefined : specialAccept(byAccept, raw)
   const deeds = route.deeds.filter(
     (deed) =>
-      (deed.accept === undefined ? !special : accept.includes(deed.accept)) &&
+      deed.accept === special &&
       (deed.contentType === undefined || deed.contentType === body.contentType) &&
       (deed.keys.length === 0 || deed.keys.some((key) => Object.hasOwn(body.keys, key))),
   )
@@ -47,9 +42,21 @@ export function deedsOf(route: Route, body: ReadBody, raw: RawRequest): Deed[] {
   return deeds
 }
 
-/** `Accept` lists and parameters are negotiated by the cloud in ways we cannot foresee. */
-function mentions(accept: readonly string[], mediaType: string): boolean {
-  return accept.some((value) => value.includes(mediaType))
+/**
+ * The media type that a deed is chosen by, undefined where none is named.
+ * `Accept` lists and parameters are negotiated by the cloud in ways we cannot foresee.
+ */
+function specialAccept(byAccept: readonly Deed[], { rawHeaders }: RawRequest): string | undefined {
+  const accept = valuesOf(rawHeaders, 'accept').map((value) => value.trim().toLowerCase())
+  const named = byAccept.find((deed) => accept.includes(deed.accept ?? ''))?.accept
+  const alone = accept.length === 1 && named !== undefined
+  const mentioned = byAccept.some((deed) =>
+    accept.some((value) => value.includes(deed.accept ?? '')),
+  )
+  if (mentioned && !alone) {
+    throw new Problem('invalid_request', { says: 'Accept must name one media type here.' })
+  }
+  return named
 }
 
 /** @throws Problem `invalid_body` */
@@ -90,6 +97,23 @@ export function toAccessRequest(
   }
 }
 
+/** Every device of a body times every name in it, asked in one turn of the event loop. */
+const MAX_QUESTIONS = 20_000
+
+/** @throws Problem `payload_too_large` where to decide would hold up everybody else */
+export function bounded(requests: readonly AccessRequest[]): readonly AccessRequest[] {
+  let questions = 0
+  for (const { fields } of requests) {
+    let combinations = 1
+    for (const word in fields) {
+      combinations *= isFieldWord(word) ? (fields[word]?.length ?? 1) : 1
+    }
+    questions += combinations
+  }
+  if (questions <= MAX_QUESTIONS) return requests
+  throw new Problem('payload_too_large', { says: 'Too many devices and keys are named at once.' })
+}
+
 /** A deed's own keys, and those that belong to no deed: what goes unnamed here would go upstream unasked. */
 function bodyKeysOf(route: Route, deed: Deed, { keys }: ReadBody): string[] {
   const present = Object.keys(keys)
@@ -98,8 +122,10 @@ function bodyKeysOf(route: Route, deed: Deed, { keys }: ReadBody): string[] {
   return present.filter((key) => deed.keys.includes(key) || !claimed.has(key))
 }
 
+const FIELD_WORDS: readonly string[] = ['functions', 'variables', 'events', 'ledgers', 'body']
+
 function isFieldWord(word: string): word is FieldWord {
-  return ['functions', 'variables', 'events', 'ledgers', 'body'].includes(word)
+  return FIELD_WORDS.includes(word)
 }
 
 export function valueAt(

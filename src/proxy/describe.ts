@@ -1,7 +1,7 @@
 /** From a matched route to the access requests that are decided and the one request that may be sent on. */
 
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
-import type { Catalog, Pattern, Route } from '../domain/catalog.ts'
+import type { Catalog, Deed, Pattern, Route } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
@@ -9,7 +9,7 @@ import type { QueryEntry } from '../domain/target.ts'
 import { readBody } from './body.ts'
 import { isDecimal } from './body-fields.ts'
 import type { Credential } from './credentials.ts'
-import { contentTypeOf, deedsOf, toAccessRequest, type Inputs } from './deeds.ts'
+import { bounded, contentTypeOf, deedsOf, toAccessRequest, type Inputs } from './deeds.ts'
 import type { BodyGuard, Exchange } from './exchange.ts'
 import type { IdResolver, Named, Resolved } from './ids.ts'
 import { namedDevices, requireAgreement } from './named-devices.ts'
@@ -37,6 +37,7 @@ export type Describe = (
 ) => Promise<Asked>
 
 const NO_DEVICE: Resolved = { kind: 'unresolved', reason: 'outside_devices' }
+const NO_OTHERS: readonly Resolved[] = []
 
 /** @returns a function that throws Problem `unknown_query_key`, `invalid_body`, `no_deed` and what reading a body throws */
 export function createDescribe(catalog: Catalog, ids: IdResolver): Describe {
@@ -45,7 +46,8 @@ export function createDescribe(catalog: Catalog, ids: IdResolver): Describe {
     requireDeclared(query, route)
     const { parameter } = catalog.credentials
     const read = await readBody(exchange, route.body, { name: parameter, taken: credential.inForm })
-    const body = { ...read, contentType: contentTypeOf(route, read, exchange.raw) }
+    const contentType = contentTypeOf(route, read, exchange.raw)
+    const body = contentType === read.contentType ? read : { ...read, contentType }
     const deeds = deedsOf(route, body, exchange.raw)
     const inputs: Inputs = { params, query, body }
 
@@ -53,28 +55,34 @@ export function createDescribe(catalog: Catalog, ids: IdResolver): Describe {
     const spec = catalog.resources.device
     const devices = namedDevices(route, inputs, spec)
     requireAgreement(named, devices, spec)
+    const resolveNamed = async (device: string | undefined) =>
+      device === undefined ? NO_DEVICE : ids.resolve({ ...named, device }, principal)
     const place = await ids.resolve(named, principal)
-    const others = await Promise.all(
-      devices.map(async (device) =>
-        device === undefined ? NO_DEVICE : ids.resolve({ ...named, device }, principal),
-      ),
-    )
-    const resources = others.length === 0 ? [place] : others
-    const bad = [place, ...others].find((resolved) => resolved.kind === 'unresolved')
+    const others = devices.length === 0 ? NO_OTHERS : await Promise.all(devices.map(resolveNamed))
+    // Naming a device narrows nothing: what is done to the place is decided on the place as well.
+    const asksPlace = ({ action }: Deed) =>
+      others.length === 0 || catalog.actions.get(action)?.onDevice === false
+    const bad = isBad(place) ? place : others.find(isBad)
     const resource: Resource = place.kind === 'resource' ? place.resource : { type: 'none' }
-    const decided = { ...params, ...idsOf(resource) }
+    const { type: _, ...ownIds } = resource
+    const decided = { ...params, ...ownIds }
     // A path with a hole in it is for the log alone: what is unresolved is denied.
-    const filled = (pattern: Pattern) => fill(pattern, decided, bad === undefined)
+    const filled = (pattern: Pattern) =>
+      fill(pattern, decided, bad === undefined) + encodeQuery(query)
+    const target = filled(route.pattern)
     return {
       route,
-      target: filled(route.pattern) + encodeQuery(query),
-      requests: resources.flatMap((resolved) =>
-        deeds.map((deed) => toAccessRequest(route, deed, resolved, inputs)),
-      ),
-      unresolved: bad?.kind === 'unresolved' ? bad.reason : undefined,
+      target,
+      requests: bounded([
+        ...deeds.filter(asksPlace).map((deed) => toAccessRequest(route, deed, place, inputs)),
+        ...others.flatMap((resolved) =>
+          deeds.map((deed) => toAccessRequest(route, deed, resolved, inputs)),
+        ),
+      ]),
+      unresolved: bad?.reason,
       resource,
       upstream: {
-        target: filled(route.upstream) + encodeQuery(query),
+        target: route.upstream.text === route.pattern.text ? target : filled(route.upstream),
         body: body.bytes,
         contentType: body.contentType,
         guard: body.guard,
@@ -101,20 +109,16 @@ function requireDeclared(query: readonly QueryEntry[], route: Route): void {
   }
 }
 
-function pick({ organization, product, device }: Readonly<Record<string, string>>): Named {
-  return {
-    ...(organization !== undefined && { organization }),
-    ...(product !== undefined && { product }),
-    ...(device !== undefined && { device }),
-  }
+function isBad(resolved: Resolved): resolved is Resolved & { kind: 'unresolved' } {
+  return resolved.kind === 'unresolved'
 }
 
-function idsOf({ organization, product, device }: Resource): Readonly<Record<string, string>> {
-  return {
-    ...(organization !== undefined && { organization }),
-    ...(product !== undefined && { product }),
-    ...(device !== undefined && { device }),
-  }
+function pick({ organization, product, device }: Readonly<Record<string, string>>): Named {
+  const named: Named = {}
+  if (organization !== undefined) named.organization = organization
+  if (product !== undefined) named.product = product
+  if (device !== undefined) named.device = device
+  return named
 }
 
 /** @throws Problem `internal` where a part of what is sent upstream would be missing */

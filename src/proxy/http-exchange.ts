@@ -58,6 +58,7 @@ export class HttpExchange implements Exchange {
 
   async filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields> {
     this.#refuseOddHead()
+    if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
     return filterAnswer(this.#parts, request, cut, {
       response: this.#response,
       requestId: this.envelope.requestId,
@@ -72,6 +73,7 @@ export class HttpExchange implements Exchange {
   ): Promise<OutcomeFields> {
     this.#refuseOddHead()
     refuseEncoded(this.#request)
+    if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
     return this.#parts.forwarder.forward({
       incoming: this.#request,
       response: this.#response,
@@ -105,6 +107,11 @@ export class HttpExchange implements Exchange {
   #refuseOddHead(): void {
     const problem = headProblem(this.raw)
     if (problem !== undefined) throw problem
+  }
+
+  /** Its `close` came while the decision was made: nobody would ever end what is begun for it now. */
+  #clientIsGone(): boolean {
+    return this.#response.destroyed || this.#request.socket.destroyed
   }
 
   #outcome({ status, bytes }: Sent, ended: string): OutcomeFields {

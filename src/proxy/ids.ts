@@ -15,7 +15,8 @@ export type Resolved =
 export type Named = { organization?: string; product?: string; device?: string }
 
 export type IdResolver = {
-  resolve(named: Named, principal: Principal): Promise<Resolved>
+  /** At once where all is spelled as ids and nobody has to be asked. */
+  resolve(named: Named, principal: Principal): Resolved | Promise<Resolved>
 }
 
 /**
@@ -26,52 +27,64 @@ export function createIdResolver(
   directory: Directory,
   boundaryOf: (user: string) => Boundary | undefined,
 ): IdResolver {
-  async function resolve(named: Named, principal: Principal): Promise<Resolved> {
+  function resolve(named: Named, principal: Principal): Resolved | Promise<Resolved> {
+    const organization = spelledAsId(named.organization, resources.organization)
+    const product = spelledAsId(named.product, resources.product)
+    if (organization === null || product === null) return lookUp(named, principal)
+    return inPlace(placeOf(organization, product), named.device, principal)
+  }
+
+  async function lookUp(named: Named, principal: Principal): Promise<Resolved> {
     const { user } = principal
-    const organization = await canonical(named.organization, resources.organization, (alias) =>
-      directory.organization(alias, user),
-    )
-    const product = await canonical(named.product, resources.product, async (alias) => {
-      return (await directory.product(alias, user))?.id
-    })
-    if (organization === null || product === null) return outside('outside_boundary')
-    const place: Resource = {
-      type:
-        product !== undefined ? 'product' : organization !== undefined ? 'organization' : 'none',
-      ...(organization !== undefined && { organization }),
-      ...(product !== undefined && { product }),
+    let organization = spelledAsId(named.organization, resources.organization)
+    if (organization === null) {
+      organization = (await directory.organization(named.organization ?? '', user)) ?? null
     }
-    if (named.device !== undefined) return resolveDevice(named.device, place, principal)
-    return inOrganization(place, principal)
+    let product = spelledAsId(named.product, resources.product)
+    if (product === null) product = (await directory.product(named.product ?? '', user))?.id ?? null
+    if (organization === null || product === null) return outside('outside_boundary')
+    return inPlace(placeOf(organization, product), named.device, principal)
   }
 
   /** In a product the cloud takes ids only; without one a name too, and the directory says which product it is in. */
-  async function resolveDevice(
+  function inPlace(
+    place: Resource,
+    spelling: string | undefined,
+    principal: Principal,
+  ): Resolved | Promise<Resolved> {
+    if (spelling === undefined) return inOrganization(place, principal)
+    const id = idOf(spelling, resources.device)
+    if (place.product === undefined) return lookUpDevice(id, spelling, place, principal)
+    if (id === undefined) return outside('outside_devices')
+    return inOrganization({ ...place, type: 'device', device: id }, principal)
+  }
+
+  async function lookUpDevice(
+    id: string | undefined,
     spelling: string,
     place: Resource,
     principal: Principal,
   ): Promise<Resolved> {
-    const id = idOf(spelling, resources.device)
-    if (place.product !== undefined) {
-      if (id === undefined) return outside('outside_devices')
-      return inOrganization({ ...place, type: 'device', device: id }, principal)
-    }
     const found = await directory.device(id ?? spelling, principal.user)
     if (found?.product === undefined) return outside('outside_boundary')
     if (id !== undefined && found.id !== id) return outside('outside_devices')
-    return inOrganization(
-      { ...place, type: 'device', product: found.product, device: found.id },
-      principal,
-    )
+    const { product, id: device } = found
+    return inOrganization({ ...place, type: 'device', product, device }, principal)
   }
 
   /** Whose a product is matters to API users of an organization, and where the path says one as well. */
-  async function inOrganization(place: Resource, principal: Principal): Promise<Resolved> {
-    if (place.product === undefined) return { kind: 'resource', resource: place }
-    const asked = [principal.issued.boundary, boundaryOf(principal.user)]
-    const needed = place.organization !== undefined || asked.some((b) => b?.kind === 'organization')
-    if (!needed) return { kind: 'resource', resource: place }
-    const owner = (await directory.product(place.product, principal.user))?.organization
+  function inOrganization(place: Resource, principal: Principal): Resolved | Promise<Resolved> {
+    const { organization, product } = place
+    const needed =
+      organization !== undefined ||
+      principal.issued.boundary.kind === 'organization' ||
+      boundaryOf(principal.user)?.kind === 'organization'
+    if (product === undefined || !needed) return { kind: 'resource', resource: place }
+    return ownedBy(product, place, principal)
+  }
+
+  async function ownedBy(product: string, place: Resource, { user }: Principal): Promise<Resolved> {
+    const owner = (await directory.product(product, user))?.organization
     const agrees = owner !== undefined && (place.organization ?? owner) === owner
     if (!agrees) return outside('outside_boundary')
     return { kind: 'resource', resource: { ...place, organization: owner } }
@@ -80,14 +93,22 @@ export function createIdResolver(
   return { resolve }
 }
 
-/** `undefined`: not named. `null`: named, and not known. */
-async function canonical(
-  spelling: string | undefined,
-  spec: ResourceSpec,
-  lookUp: (alias: string) => Promise<string | undefined>,
-): Promise<string | undefined | null> {
-  if (spelling === undefined) return undefined
-  return idOf(spelling, spec) ?? (await lookUp(spelling)) ?? null
+function placeOf(organization: string | undefined, product: string | undefined): Resource {
+  const place: Resource = { type: 'none' }
+  if (organization !== undefined) {
+    place.type = 'organization'
+    place.organization = organization
+  }
+  if (product !== undefined) {
+    place.type = 'product'
+    place.product = product
+  }
+  return place
+}
+
+/** `undefined`: not named. `null`: named, and by no id. */
+function spelledAsId(spelling: string | undefined, spec: ResourceSpec): string | undefined | null {
+  return spelling === undefined ? undefined : (idOf(spelling, spec) ?? null)
 }
 
 /** The canonical id a spelling is, or undefined where it is no id. */

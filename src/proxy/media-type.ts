@@ -17,13 +17,16 @@ export const FORM = 'application/x-www-form-urlencoded'
 const MEDIA_TYPE = /^\s*([\w.+-]+\/[\w.+-]+)\s*((?:;\s*[\w-]+=(?:"[^"\\]*"|[^\s";]+)\s*)*);?\s*$/
 const PARAMETER = /([\w-]+)=("[^"]*"|[^\s";]+)/g
 
+/** A boundary takes at most 70; the pattern takes the square of a header's length in the worst case. */
+const LONGEST_HEADER = 512
+
 /** @throws Problem `invalid_body` where something is said twice, `unsupported_media_type` otherwise */
 export function mediaTypeOf({ rawHeaders }: RawRequest): MediaType {
   const headers = valuesOf(rawHeaders, 'content-type')
   if (headers.length > 1) throw repeated('More than one content type.')
   const [header = ''] = headers
   if (header === '') return { essence: '', boundary: undefined }
-  const parsed = MEDIA_TYPE.exec(header)
+  const parsed = header.length > LONGEST_HEADER ? null : MEDIA_TYPE.exec(header)
   if (parsed === null) throw new Problem('unsupported_media_type')
   const parameters = new Map<string, string>()
   for (const [, name = '', value = ''] of (parsed[2] ?? '').matchAll(PARAMETER)) {

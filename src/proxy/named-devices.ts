@@ -9,6 +9,8 @@ import { idOf, type Named } from './ids.ts'
 /** Each is decided in the same turn; a cloud's own batches are smaller. */
 const MAX_DEVICES = 1000
 
+const NO_IDS: readonly string[] = []
+
 /**
  * Their ids, each once; undefined: a name that is no id, which nobody resolves here.
  * @throws Problem `invalid_request`
@@ -17,7 +19,8 @@ export function namedDevices(
   route: Route,
   inputs: Inputs,
   spec: ResourceSpec,
-): (string | undefined)[] {
+): readonly (string | undefined)[] {
+  if (route.devices.length === 0) return NO_IDS
   const ids = route.devices.flatMap(({ in: where, key, list }) => {
     const value = valueAt({ in: where, key }, inputs)
     if (value === undefined) return []

@@ -12,7 +12,7 @@ import type { Describe } from './describe.ts'
 import type { Enforce } from './enforce.ts'
 import type { Exchange } from './exchange.ts'
 import { requirePlainHead } from './plain-head.ts'
-import { createRecord } from './record.ts'
+import { RequestRecord } from './record.ts'
 import type { MatchRoute } from './routing.ts'
 import { canonicalTarget } from './target.ts'
 
@@ -25,15 +25,17 @@ export type PipelineParts = {
   policy: PolicyEngine
   enforce: Enforce
   audit: AuditLog
+  /** Told the private cause of what a client sees as a bare 500. */
+  onFault: (cause: unknown) => void
   durability: Readonly<Record<'read' | 'change', Durability>>
 }
 
 export type Pipeline = (exchange: Exchange) => Promise<void>
 
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { catalog, tokens, matchRoute, describe, decide, enforce } = parts
+  const { catalog, tokens, matchRoute, describe, decide, enforce, onFault } = parts
   return async function handle(exchange: Exchange): Promise<void> {
-    const record = createRecord(parts, exchange)
+    const record = new RequestRecord(parts, exchange)
     let outcome: OutcomeFields | undefined
     try {
       requirePlainHead(exchange.raw) //                                          raw request
@@ -50,6 +52,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       outcome = await enforce(exchange, principal, asked, decision) //        -> forward | filter | reject
     } catch (thrown) {
       const problem = await record.refuse(Problem.from(thrown)) //            no record, no service
+      if (problem.code === 'internal') onFault(problem.cause)
       outcome = exchange.reject(problem)
     } finally {
       record.close(outcome) //                                                -> audit close

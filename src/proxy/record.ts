@@ -1,9 +1,9 @@
 /** One request's way into the audit log: one decision or one reject row, never both, never neither. */
 
 import type { AuditEntry, DecisionFields, OutcomeFields } from '../audit/audit-log.ts'
-import type { RequestContext } from '../domain/access-request.ts'
+import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
 import type { Route } from '../domain/catalog.ts'
-import type { Decision } from '../domain/decision.ts'
+import type { Decision, Enforcement } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
@@ -13,98 +13,99 @@ import type { Exchange } from './exchange.ts'
 import type { PipelineParts } from './pipeline.ts'
 import { encodeSegment } from './target.ts'
 
-export type RequestRecord = {
-  context: RequestContext
-  identify(principal: Principal, target: CanonicalTarget): void
-  note(route: Route): void
-  /** @throws Problem `audit_unavailable`: nothing may then be served. */
-  commit(asked: Asked, decision: Decision): Promise<void>
-  /** Writes down a refusal that came before the decision record; returns what the client is told. */
-  refuse(problem: Problem): Promise<Problem>
-  close(outcome: OutcomeFields | undefined): void
-}
-
 /** `committed`: the decision record stands, or its writing was tried and failed. */
 type Stage = 'unknown' | 'identified' | 'committed' | 'rejected'
 
-export function createRecord(
-  { audit, policy, durability }: Pick<PipelineParts, 'audit' | 'policy' | 'durability'>,
-  exchange: Exchange,
-): RequestRecord {
-  const { envelope } = exchange
-  const entry: AuditEntry = audit.open(envelope)
-  let stage: Stage = 'unknown'
-  let caller: { principal: Principal; target: CanonicalTarget } | undefined
-  let route: Route | undefined
+export type RecordParts = Pick<PipelineParts, 'audit' | 'policy' | 'durability'>
 
-  function callerFields(principal: Principal) {
-    return {
+/** A class, so that a request costs one object and no closures. */
+export class RequestRecord {
+  readonly context: RequestContext
+  readonly #parts: RecordParts
+  readonly #exchange: Exchange
+  readonly #entry: AuditEntry
+  #stage: Stage = 'unknown'
+  #principal: Principal | undefined
+  #target: CanonicalTarget | undefined
+  #route: Route | undefined
+
+  constructor(parts: RecordParts, exchange: Exchange) {
+    const { requestId, atMs, address } = exchange.envelope
+    this.context = { requestId, atMs, address }
+    this.#parts = parts
+    this.#exchange = exchange
+    this.#entry = parts.audit.open(exchange.envelope)
+  }
+
+  identify(principal: Principal, target: CanonicalTarget): void {
+    this.#principal = principal
+    this.#target = target
+    this.#stage = 'identified'
+  }
+
+  note(route: Route): void {
+    this.#route = route
+  }
+
+  /** @throws Problem `audit_unavailable`: nothing may then be served. */
+  commit(asked: Asked, decision: Decision): Promise<void> {
+    const { target, requests } = asked
+    return this.#commit(target, requests, decision, enforcementOf(asked, decision))
+  }
+
+  /** Writes down a refusal that came before the decision record; returns what the client is told. */
+  async refuse(problem: Problem): Promise<Problem> {
+    if (this.#stage === 'unknown') {
+      this.#stage = 'rejected'
+      const { code, status } = problem
+      this.#parts.audit.reject({ ...this.#exchange.envelope, reason: code, status })
+      return problem
+    }
+    if (this.#stage !== 'identified') return problem
+    try {
+      const target = `/${this.#target?.segments.map(encodeSegment).join('/') ?? ''}`
+      await this.#commit(target, [], { outcome: 'deny', reason: problem.code }, 'reject')
+      return problem
+    } catch (thrown) {
+      return Problem.from(thrown)
+    }
+  }
+
+  close(outcome: OutcomeFields | undefined): void {
+    if (this.#stage === 'committed') this.#entry.close(outcome ?? noOutcome)
+  }
+
+  #commit(
+    target: string,
+    requests: readonly AccessRequest[],
+    result: DecisionFields['result'],
+    enforcement: Enforcement,
+  ): Promise<void> {
+    const { policy, durability } = this.#parts
+    const principal = this.#principal
+    if (principal === undefined) throw new Problem('internal', { cause: 'a decision for nobody' })
+    this.#stage = 'committed'
+    const fields: DecisionFields = {
       user: principal.user,
       tokenId: principal.tokenId,
       revision: policy.revision,
       grant: policy.user(principal.user)?.grantHash,
       issuedGrant: principal.issuedHash,
-      route: route?.id,
+      route: this.#route?.id,
+      target,
+      requests,
+      result,
+      enforcement,
     }
+    const changes = result.outcome === 'allow' && writes(this.#exchange)
+    return this.#entry.commit(fields, changes ? durability.change : durability.read)
   }
+}
 
-  async function commit(fields: DecisionFields): Promise<void> {
-    stage = 'committed'
-    const changes = fields.result.outcome === 'allow' && writes(exchange)
-    await entry.commit(fields, changes ? durability.change : durability.read)
-  }
-
-  return {
-    context: {
-      requestId: envelope.requestId,
-      atMs: envelope.atMs,
-      address: envelope.address,
-    },
-    identify(principal, target) {
-      caller = { principal, target }
-      stage = 'identified'
-    },
-    note(matched) {
-      route = matched
-    },
-    async commit(asked, decision) {
-      if (caller === undefined) throw new Problem('internal', { cause: 'a decision for nobody' })
-      await commit({
-        ...callerFields(caller.principal),
-        target: asked.target,
-        requests: asked.requests,
-        result: decision,
-        enforcement: enforcementOf(asked, decision),
-      })
-    },
-    async refuse(problem) {
-      if (stage === 'unknown') {
-        stage = 'rejected'
-        audit.reject({ ...envelope, reason: problem.code, status: problem.status })
-        return problem
-      }
-      if (stage !== 'identified' || caller === undefined) return problem
-      try {
-        await commit({
-          ...callerFields(caller.principal),
-          target: `/${caller.target.segments.map(encodeSegment).join('/')}`,
-          requests: [],
-          result: { outcome: 'deny', reason: problem.code },
-          enforcement: 'reject',
-        })
-        return problem
-      } catch (thrown) {
-        return Problem.from(thrown)
-      }
-    },
-    close(outcome) {
-      if (stage !== 'committed') return
-      entry.close(
-        outcome ?? {
-          ...{ status: 0, upstreamStatus: undefined, upstreamRequestId: undefined },
-          ...{ bytes: 0, ended: 'internal' },
-        },
-      )
-    },
-  }
+const noOutcome: OutcomeFields = {
+  status: 0,
+  upstreamStatus: undefined,
+  upstreamRequestId: undefined,
+  bytes: 0,
+  ended: 'internal',
 }

@@ -1,15 +1,22 @@
 /** Answers about the caller's own token, made here: the cloud would speak of the gate's. */
 
 import type { OutcomeFields } from '../audit/audit-log.ts'
+import type { Grant } from '../domain/grant.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Tokens } from '../store/tokens.ts'
 import type { Exchange } from './exchange.ts'
+
+export type SelfParts = {
+  tokens: Tokens
+  /** Today's grant of an API user; undefined: there is no such user any more. */
+  grantOf: (user: string) => Grant | undefined
+}
 
 export function selfAnswer(
   exchange: Exchange,
   principal: Principal,
   about: 'user' | 'token' | 'revoke',
-  tokens: Tokens,
+  { tokens, grantOf }: SelfParts,
 ): OutcomeFields {
   switch (about) {
     case 'user':
@@ -21,7 +28,7 @@ export function selfAnswer(
             ? null
             : new Date(principal.expiresAtMs).toISOString(),
         client: 'fleetgate',
-        scopes: actionsOf(principal),
+        scopes: inBoth(principal.issued, grantOf(principal.user)),
         orgs: [],
       })
     case 'revoke':
@@ -30,7 +37,13 @@ export function selfAnswer(
   }
 }
 
-function actionsOf({ issued }: Principal): string[] {
-  const cans = issued.rules.filter(({ effect }) => effect === 'can')
-  return [...new Set(cans.flatMap(({ actions }) => actions))].toSorted()
+/** What the token names is what both its own grant and today's name. */
+function inBoth(issued: Grant, today: Grant | undefined): string[] {
+  const now = granted(today)
+  return [...granted(issued)].filter((action) => now.has(action)).toSorted()
+}
+
+function granted(grant: Grant | undefined): Set<string> {
+  const cans = grant?.rules.filter(({ effect }) => effect === 'can') ?? []
+  return new Set(cans.flatMap(({ actions }) => actions))
 }

@@ -11,6 +11,8 @@ const MAX_QUERY_KEYS = 100
 const PATH_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})+$/
 /** RFC 3986 §3.4 without `;`, which some servers read as `&`. Brackets are seen in the wild unencoded. */
 const QUERY_PART = /^(?:[A-Za-z0-9\-._~!$'()*+,:@/?[\]]|%[0-9A-Fa-f]{2})*$/
+/** RFC 3986 §2.3: needs no encoding anywhere. */
+const UNRESERVED = /^[\w.~-]+$/
 /** A decoded value that would decode once more. */
 const STILL_ENCODED = /%[0-9A-Fa-f]{2}/
 /** Some servers cut a path parameter or white space off before they look for dots. */
@@ -34,7 +36,7 @@ export function canonicalTarget(raw: string): CanonicalTarget {
 
 /** `%2F` in a parameter stays one segment; everything a URL cannot hold plainly is encoded again. */
 export function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment)
+  return UNRESERVED.test(segment) ? segment : encodeURIComponent(segment)
 }
 
 export function encodeQuery(entries: readonly QueryEntry[]): string {
@@ -58,7 +60,7 @@ function readSegment(raw: string): string {
   }
   const segment = raw.includes('%') ? decode(raw) : raw
   // `..` may hide beside an encoded slash.
-  for (const part of segment.split('/')) {
+  for (const part of segment.includes('/') ? segment.split('/') : [segment]) {
     if (DOTS.test(part)) refuse('The path holds a dot segment.')
   }
   return segment

@@ -12,6 +12,11 @@ export type SqliteStoreOptions = {
   path: string
   /** How long a call waits for another process's write, in ms; the event loop stands still meanwhile. */
   busyTimeoutMs?: number
+  /**
+   * Calls back when this turn of the event loop is over, `setImmediate` in a gate: what other processes changed is then
+   * looked for once a turn, and is seen at most one turn late. Own changes are seen at once. Absent: on every call.
+   */
+  onTurnEnd?: (callback: () => void) => void
   /** Tests only replace this to play an older or newer gate. */
   migrations?: readonly Migration[]
 }
@@ -39,7 +44,7 @@ export function openSqliteStore(options: SqliteStoreOptions): TokenStore {
     }
     db.exec('pragma synchronous = full')
     db.exec(`pragma busy_timeout = ${Math.trunc(options.busyTimeoutMs ?? 1_000)}`)
-    return storeOn(db)
+    return storeOn(db, options.onTurnEnd)
   } catch (error) {
     db.close()
     throw error
@@ -74,7 +79,7 @@ function migrate(db: DatabaseSync, path: string, steps: readonly Migration[]): v
   })
 }
 
-function storeOn(db: DatabaseSync): TokenStore {
+function storeOn(db: DatabaseSync, onTurnEnd: SqliteStoreOptions['onTurnEnd']): TokenStore {
   const dataVersion = db.prepare('pragma data_version')
   dataVersion.setReturnArrays(true)
   const find = db.prepare(`select ${columns} from tokens where id = ?`)
@@ -102,6 +107,10 @@ function storeOn(db: DatabaseSync): TokenStore {
   )
   let epoch = 0
   let seenVersion: unknown
+  let lookedThisTurn = false
+  const turnEnded = () => {
+    lookedThisTurn = false
+  }
 
   /** `data_version` moves for commits of other connections only; our own writes are counted here. */
   function change<T>(work: () => T): T {
@@ -114,10 +123,15 @@ function storeOn(db: DatabaseSync): TokenStore {
 
   return {
     epoch() {
+      if (lookedThisTurn) return epoch
       const version = firstColumn(dataVersion.get())
       if (version !== seenVersion) {
         seenVersion = version
         epoch++
+      }
+      if (onTurnEnd !== undefined) {
+        lookedThisTurn = true
+        onTurnEnd(turnEnded)
       }
       return epoch
     },

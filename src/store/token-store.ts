@@ -17,7 +17,7 @@ export type TokenRow = {
 
 /** Errors: `TokenConflict` when a race was lost; any driver error otherwise. */
 export interface TokenStore extends Disposable {
-  /** Changes whenever any process changed tokens or grants; cheap enough to read twice a request. */
+  /** Changes whenever any process changed tokens or grants, at the latest when the turn is over; cheap enough to read twice a request. */
   epoch(): number
   /** One indexed look-up. */
   find(id: string): TokenRow | undefined

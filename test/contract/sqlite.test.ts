@@ -51,6 +51,20 @@ describe('openSqliteStore', () => {
     expect(second.live('anna')?.id).toBe('a1')
   })
 
+  it('looks once a turn where it is told of turns, and sees its own changes at once', () => {
+    const ends: (() => void)[] = []
+    using one = openSqliteStore({ path, onTurnEnd: (callback) => void ends.push(callback) })
+    using other = openSqliteStore({ path })
+    const before = one.epoch()
+    one.replace(aRow('a1', 'anna'), '{}', undefined)
+    const own = one.epoch()
+    expect(own).not.toBe(before)
+    other.revoke('a1', start)
+    expect(one.epoch()).toBe(own)
+    for (const end of ends) end()
+    expect(one.epoch()).not.toBe(own)
+  })
+
   it('narrows a file that others could read', () => {
     openSqliteStore({ path })[Symbol.dispose]()
     rmSync(path)

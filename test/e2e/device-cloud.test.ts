@@ -22,6 +22,7 @@ afterEach(() => cloud.close())
 interface Answer {
   status: number
   headers: Headers
+  // oxlint-disable-next-line typescript/no-explicit-any -- whatever JSON the simulator sends; each use asserts what it is
   body: any
 }
 

@@ -19,8 +19,6 @@ import type { UpstreamRequest } from '../../src/upstream/upstream.ts'
 import { anEnvelope } from './audit.ts'
 import { aUser } from './tokens.ts'
 
-export const goodToken = 'good-token'
-
 export function aRaw(
   line: string,
   headers: Record<string, string> | readonly string[] = {},

@@ -10,7 +10,7 @@ import {
 import { aDecision, aReject, anEnvelope, answered } from '../../kit/audit.ts'
 import type { Line } from '../../kit/audit.ts'
 
-const at = Date.UTC(2026, 5, 1, 12, 0, 0, 5)
+const at = '2026-06-01T12:00:00.005Z'
 const read = (body: string): Line => JSON.parse(`{"seq":1${body}}`)
 
 describe('decisionBody', () => {

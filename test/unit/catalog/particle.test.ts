@@ -55,6 +55,18 @@ describe('the Particle catalog', () => {
     expect(meant('PUT', path, { body: ['product_id'] })).toEqual([])
   })
 
+  it('offers no condition on what may stand in a part of an upload', () => {
+    for (const name of ['devices:import.file', 'firmware:create']) {
+      expect([name, [...(catalog.actions.get(name)?.values.keys() ?? ['missing'])]]).toEqual([
+        name,
+        [],
+      ])
+    }
+    expect([...(catalog.actions.get('devices:import.ids')?.values.keys() ?? [])]).toContain(
+      'claim_user',
+    )
+  })
+
   it('gives every key of a device update a deed of its own', () => {
     const { body, deeds } = routeOf('PUT', `/v1/devices/${device}`)
     const keys =

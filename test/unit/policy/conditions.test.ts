@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { gateOf, myDevice, OTHER, otherDevice, userWith } from '../../kit/policies.ts'
+import {
+  gateOf,
+  MINE,
+  mistakesIn,
+  myDevice,
+  OTHER,
+  otherDevice,
+  userWith,
+} from '../../kit/policies.ts'
 
 /** What a `can`, a `cannot` and an `unless` make of one condition under these facts. */
 function readings(condition: string, facts: Readonly<Record<string, unknown>>) {
@@ -74,6 +82,24 @@ describe('conditions', () => {
     )
     expect(gate.ask('devices:get', { resource: otherDevice, facts: null })).toBe('allow')
     expect(gate.ask('devices:get', { resource: myDevice, facts: null })).toBe('not_granted')
+  })
+})
+
+describe('an id in a rule about several kinds of resource', () => {
+  const rules = (id: string) =>
+    `- can: [devices:get, products:get]\n- cannot: [devices:get, products:get]\n  where: { id: ${id} }`
+
+  it('is folded like any other, so that no spelling makes a cannot miss', () => {
+    for (const id of [MINE, MINE.toUpperCase()]) {
+      expect(gateOf(userWith(rules(id))).ask('devices:get')).toBe('forbidden')
+    }
+    expect(gateOf(userWith(rules(OTHER))).ask('devices:get')).toBe('allow')
+  })
+
+  it('must be an id of one of them', () => {
+    expect(mistakesIn(userWith(rules('lobby')))).toEqual([
+      expect.stringContaining('"lobby" is no id of this resource'),
+    ])
   })
 })
 

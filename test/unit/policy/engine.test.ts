@@ -92,6 +92,22 @@ describe('devices', () => {
     const unlimited = gateOf(userWith("- can: 'firmware:*'"))
     expect(unlimited.ask('firmware:create', { resource: myProduct })).toBe('allow')
   })
+
+  it('is limited where a product of the boundary has no devices in reach', () => {
+    const firmware = (devices: string, boundary: string) => {
+      const text = userWith("- can: 'firmware:*'", `devices: ${devices}\n${boundary}`)
+      return gateOf(text.replace('    product: 12345\n', '')).ask('firmware:create', {
+        resource: myProduct,
+      })
+    }
+    const two = 'products: [12345, 12346]'
+    const organization = `organization: ${ACME}`
+    expect(firmware('{ 12345: all }', two)).toBe('not_granted')
+    expect(firmware('{ 12345: all, 12346: all }', two)).toBe('allow')
+    expect(firmware('{ 12345: all }', 'products: [12345]')).toBe('allow')
+    expect(firmware('{ 12345: all }', organization)).toBe('not_granted')
+    expect(firmware("{ 12345: all, '*': all }", organization)).toBe('allow')
+  })
 })
 
 describe('reasons', () => {

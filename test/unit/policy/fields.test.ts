@@ -44,6 +44,19 @@ describe('field words', () => {
     expect(ask('a.temp')).toBe('not_granted')
   })
 
+  it('a cannot on events matches whoever asks for all names of a beginning that holds one', () => {
+    const rules = '- can: events:send\n- cannot: events:send\n  events: [alarm, door/*]'
+    const gate = gateOf(userWith(rules))
+    const ask = (name: string) =>
+      gate.ask('events:send', { fields: { events: [name] }, resource: myProduct })
+    for (const beginning of ['alarm*', 'ALA*', '*', 'door*', 'door/front*', 'd*']) {
+      expect([beginning, ask(beginning)]).toEqual([beginning, 'forbidden'])
+    }
+    for (const other of ['alarms', 'alarms*', 'temp*', 'doors*']) {
+      expect([other, ask(other)]).toEqual([other, 'allow'])
+    }
+  })
+
   it('never mix two rules into a right that neither gives', () => {
     const gate = gateOf(
       userWith(

@@ -150,6 +150,19 @@ describe('watchPolicies', () => {
     expect(loaded).toEqual([1])
   })
 
+  it('tries again by itself where the fault was not in the files, which do not change any more', async () => {
+    write('a.yaml', good)
+    let busy = true
+    await using watch = start(async () => {
+      if (busy) throw new Error('database is locked')
+      return loadPolicyFolder(folder, aCatalog(), options)
+    })
+    await watch.reload()
+    expect(broken).toEqual(['cannot be put in force: database is locked'])
+    busy = false
+    await vi.waitFor(() => expect(loaded).toEqual([1]), 5000)
+  })
+
   it('is silent once disposed', async () => {
     write('a.yaml', good)
     const watch = start()

@@ -82,6 +82,12 @@ describe('readBody', () => {
     await expect(readBody(twice, call, place)).rejects.toMatchObject({ code: 'invalid_body' })
   })
 
+  it('refuses a content type that is longer than any, before matching it at all', async () => {
+    const padded = (length: number) => `${json}; a=${'x'.repeat(length - json.length - 4)}`
+    expect(await outcome({ kind: 'json' }, padded(512), '{}')).toBe('{}')
+    expect(await outcome({ kind: 'json' }, padded(513), '{}')).toBe('unsupported_media_type')
+  })
+
   it('B07 refuses an encoded body before reading it', async () => {
     const headers = { 'content-type': json, 'content-encoding': 'gzip' }
     const exchange = new FakeExchange('POST /', headers, '{}')

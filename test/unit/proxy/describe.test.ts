@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createRouteTable } from '../../../src/catalog/route-table.ts'
-import type { Route } from '../../../src/domain/catalog.ts'
+import type { Catalog, Route } from '../../../src/domain/catalog.ts'
 import type { Boundary } from '../../../src/domain/grant.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import { takeCredential } from '../../../src/proxy/credentials.ts'
@@ -10,6 +10,7 @@ import { createMatchRoute } from '../../../src/proxy/routing.ts'
 import { canonicalTarget } from '../../../src/proxy/target.ts'
 import type { Directory } from '../../../src/upstream/directory.ts'
 import { aCatalog, aDeed, aRoute, fieldsBody, mine, other } from '../../kit/a-route.ts'
+import { particleCatalog } from '../../kit/catalog.ts'
 import { FakeExchange, aPrincipal, fakeDirectory } from '../../kit/fakes.ts'
 
 const json = { authorization: 'Bearer U', 'content-type': 'application/json' }
@@ -22,11 +23,12 @@ type Case = {
   body?: unknown
   directory?: Partial<Directory>
   boundary?: Boundary
+  actions?: Catalog['actions']
 }
 
 async function ask(line: string, given: Case = {}): Promise<Asked> {
-  const { route = aRoute(), headers = json, body, directory, boundary } = given
-  const catalog = aCatalog([route])
+  const { route = aRoute(), headers = json, body, directory, boundary, actions = new Map() } = given
+  const catalog = { ...aCatalog([route]), actions }
   const exchange = new FakeExchange(line, headers, body === undefined ? '' : JSON.stringify(body))
   const target = canonicalTarget(exchange.raw.target)
   const credential = await takeCredential(exchange, target, catalog.credentials)
@@ -123,6 +125,37 @@ describe('what is asked', () => {
     const asked = await ask(put, { route: bulk, body: { devices } })
     expect(asked.requests.map(({ resource }) => resource.device)).toEqual([other, mine])
     expect(asked.unresolved).toBeUndefined()
+  })
+
+  it('decides on the place as well where a device is named beside what is done to the place', async () => {
+    const route = aRoute('POST /v1/orgs/:organization/integrations', {
+      deeds: [aDeed('integrations:create')],
+      body: fieldsBody({ url: 'string', deviceId: 'string' }),
+      devices: [{ in: 'body', key: 'deviceId', list: false }],
+    })
+    const { actions } = particleCatalog()
+    const body = { url: 'u', deviceId: mine }
+    const line = 'POST /v1/orgs/0a0a0a0a/integrations'
+    const asked = await ask(line, { route, directory: knows, actions, body })
+    expect(asked.requests.map(({ resource }) => resource)).toEqual([
+      { type: 'organization', organization: '0a0a0a0a' },
+      { type: 'device', organization: '0a0a0a0a', product: '1337', device: mine },
+    ])
+  })
+
+  it('refuses more devices times keys than can be decided without holding up others', async () => {
+    const route = aRoute('PUT /v1/products/:product/config', {
+      deeds: [aDeed('configuration:update')],
+      body: { kind: 'json' },
+      devices: [{ in: 'body', key: 'deviceIds', list: true }],
+    })
+    const line = 'PUT /v1/products/1337/config'
+    const body = (devices: number, keys: number) => ({
+      deviceIds: Array.from({ length: devices }, (_, i) => i.toString(16).padStart(24, '0')),
+      ...Object.fromEntries(Array.from({ length: keys - 1 }, (_, i) => [`key${i}`, i])),
+    })
+    expect(await codeOf(line, { route, body: body(1000, 20) })).toBe('asked, resolved')
+    expect(await codeOf(line, { route, body: body(1000, 21) })).toBe('payload_too_large')
   })
 
   it('B03 refuses a bulk request that names none, or names one otherwise than it is decided', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Route } from '../../../src/domain/catalog.ts'
+import type { Grant } from '../../../src/domain/grant.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { Asked } from '../../../src/proxy/describe.ts'
@@ -21,13 +22,16 @@ function asked(route: Route, upstream: Partial<Asked['upstream']> = {}): Asked {
   }
 }
 
+/** Today's grant is the one the token was issued with. */
+const today = (): Grant => kit.aPrincipal.issued
+
 function enforcer() {
   const directory = kit.fakeDirectory()
   const tokens = kit.fakeTokens()
   const credentials = { for: () => new Secret('cloud-credential') }
   return {
     directory,
-    enforce: createEnforce({ catalog: aCatalog(), credentials, directory, tokens }),
+    enforce: createEnforce({ catalog: aCatalog(), credentials, directory, tokens, grantOf: today }),
   }
 }
 
@@ -35,7 +39,7 @@ describe('enforce', () => {
   it('throws a deny as 403, with what the policy tells the client', async () => {
     const exchange = new kit.FakeExchange('GET /v1/x')
     const { enforce } = enforcer()
-    const deny = (tell: string | undefined) =>
+    const deny = async (tell: string | undefined) =>
       enforce(exchange, kit.aPrincipal, asked(aRoute()), { ...kit.denied, tell })
     await expect(deny('No.')).rejects.toMatchObject({ code: 'forbidden', says: 'No.' })
     await expect(deny(undefined)).rejects.toMatchObject({ says: new Problem('forbidden').says })
@@ -92,12 +96,24 @@ describe('enforce', () => {
 })
 
 describe('selfAnswer', () => {
-  const answer = (about: 'user' | 'token' | 'revoke', revoke = () => undefined) => {
+  const answer = (
+    about: 'user' | 'token' | 'revoke',
+    revoke = () => undefined,
+    grantOf: () => Grant | undefined = today,
+  ) => {
     const exchange = new kit.FakeExchange('GET /v1/x')
     const principal = { ...kit.aPrincipal, expiresAtMs: 0 }
-    selfAnswer(exchange, principal, about, kit.fakeTokens({ revoke }))
+    selfAnswer(exchange, principal, about, { tokens: kit.fakeTokens({ revoke }), grantOf })
     return exchange.answers
   }
+
+  it('names only what today’s grant still names', () => {
+    const scopes = (grant: Grant | undefined) =>
+      answer('token', undefined, () => grant).map(({ body }) => body)
+    expect(scopes(today())).toMatchObject([{ scopes: ['devices:a'] }])
+    expect(scopes({ ...today(), rules: [] })).toMatchObject([{ scopes: [] }])
+    expect(scopes(undefined)).toMatchObject([{ scopes: [] }])
+  })
 
   it('T16 speaks of the caller’s own token, never of the gate’s', () => {
     expect(answer('user')).toEqual([
@@ -121,7 +137,8 @@ describe('selfAnswer', () => {
       revoked.push(which)
       return undefined
     }
-    selfAnswer(exchange, kit.aPrincipal, 'revoke', kit.fakeTokens({ revoke: (w) => revoke(w) }))
+    const tokens = kit.fakeTokens({ revoke: (which) => revoke(which) })
+    selfAnswer(exchange, kit.aPrincipal, 'revoke', { tokens, grantOf: today })
     expect(revoked).toEqual([{ tokenId: kit.aPrincipal.tokenId }])
     const failing = () => {
       throw new Problem('store_unavailable')

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
+import { Secret } from '../../../src/lib/secret.ts'
 import type { Cut } from '../../../src/proxy/exchange.ts'
 import { noObligations, startRig, type Rig, type RigOptions } from '../../kit/exchange-rig.ts'
 import { headersOf, sendRaw } from '../../kit/raw-socket.ts'
@@ -8,6 +11,7 @@ import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-up
 import type { RecordingUpstream } from '../../kit/recording-upstream.ts'
 
 const get = 'GET /v1/x HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n'
+const nothingSent = { method: 'GET', target: '/v1/x', headers: {}, body: undefined }
 const hidingIp: Cut = {
   answer: { kind: 'list', at: 'devices', secrets: ['mobile_secret'], item: 'device' },
   obligations: { ...noObligations, hide: new Set(['ip']) },
@@ -129,6 +133,35 @@ describe('HttpExchange', () => {
     expect(headersOf(empty.text).get('access-control-max-age')).toBe('600')
     expect(rig.outcomes).toMatchObject([{ bytes: 11 }, { status: 204, bytes: 0 }])
   })
+
+  it.each(['forward', 'filter'] as const)(
+    'begins nothing upstream (%s) for a client that left while it was decided on',
+    async (way) => {
+      const decided = Promise.withResolvers<void>()
+      const [up, rig] = await start({
+        handle: async (exchange) => {
+          if (exchange.raw.target === '/ping') return exchange.answer(204, undefined)
+          await decided.promise
+          const request = { ...nothingSent, credential: new Secret('cloud') }
+          return way === 'forward'
+            ? exchange.forward(request, { kind: 'none' }, undefined)
+            : exchange.filter(request, hidingIp)
+        },
+      })
+      const client = connect(rig.port, '127.0.0.1', () => client.write(get))
+      await once(client, 'connect')
+      const ping = get.replace('/v1/x', '/ping')
+      await sendRaw(rig.port, ping)
+      client.resetAndDestroy()
+      // Two round trips later the server has seen the reset.
+      await sendRaw(rig.port, ping)
+      await sendRaw(rig.port, ping)
+      decided.resolve()
+      await until(() => rig.outcomes.length === 4)
+      expect(rig.outcomes.at(-1)).toMatchObject({ status: 0, ended: 'client_gone' })
+      expect(up.seen()).toBe('')
+    },
+  )
 
   it('destroys the connection where an answer had begun', async () => {
     const [up, rig] = await start({

@@ -42,16 +42,21 @@ function stage({ tokens: played = {}, decide, parts = {}, directory: facts = {} 
   const policy = kit.fakePolicy(decide)
   const credentials = { for: () => new Secret('cloud-credential') }
   const ids = createIdResolver(catalog.resources, directory, () => undefined)
+  const faults: unknown[] = []
   const pipeline = createPipeline({
     ...{ catalog, tokens, policy, audit },
+    onFault: (cause) => void faults.push(cause),
     durability: { read: 'written', change: 'synced' },
     matchRoute: createMatchRoute(createRouteTable(catalog)),
     describe: createDescribe(catalog, ids),
     decide: createDecide(policy, directory),
-    enforce: createEnforce({ catalog, credentials, directory, tokens }),
+    enforce: createEnforce({
+      ...{ catalog, credentials, directory, tokens },
+      grantOf: () => kit.aPrincipal.issued,
+    }),
     ...parts,
   })
-  return { pipeline, audit, directory }
+  return { pipeline, audit, directory, faults }
 }
 
 async function run(exchange: kit.FakeExchange, play: Play = {}) {
@@ -202,7 +207,7 @@ describe('pipeline', () => {
   }
   for (const [name, [exchange, play, expected]] of Object.entries(after)) {
     it(`writes one deny and no reject row for ${name}: ${expected}`, async () => {
-      const { audit, code } = await run(exchange, play)
+      const { audit, code, faults } = await run(exchange, play)
       expect(code).toBe(expected)
       expect(audit.decisions).toMatchObject([
         { result: { outcome: 'deny', reason: expected }, enforcement: 'reject', requests: [] },
@@ -210,6 +215,7 @@ describe('pipeline', () => {
       expect(audit.outcomes).toMatchObject([{ ended: expected }])
       expect([audit.rejects, exchange.sent]).toEqual([[], []])
       expect(exchange.rejections).toHaveLength(1)
+      expect(faults).toHaveLength(expected === 'internal' ? 1 : 0)
     })
   }
 
@@ -263,12 +269,14 @@ describe('pipeline', () => {
     expect([exchange.sent.length, exchange.rejections]).toEqual([1, []])
   })
 
-  it('answers an unknown error of the upstream way with a bare 500 and one decision', async () => {
+  it('answers an unknown error of the upstream way with a bare 500 and one decision, and logs why', async () => {
     const exchange = new kit.FakeExchange(line, bearer)
+    const cause = new RangeError('secret detail')
     exchange.onSend = () => {
-      throw new RangeError('secret detail')
+      throw cause
     }
-    const { audit } = await run(exchange)
+    const { audit, faults } = await run(exchange)
+    expect(faults).toEqual([cause])
     const [problem] = exchange.rejections
     expect([problem?.status, problem?.says]).toEqual([500, 'Something went wrong.'])
     expect([audit.decisions.length, audit.rejects.length, audit.outcomes.length]).toEqual([1, 0, 1])
