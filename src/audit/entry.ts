@@ -12,23 +12,28 @@ import type {
 } from './audit-log.ts'
 import type { Item } from './batch.ts'
 import type { IsoTime } from './iso-time.ts'
+import type { Who } from './who.ts'
 import type { Writer } from './writer.ts'
 
+/** Shared by all entries of one log. */
+export type EntryParts = {
+  writer: Writer
+  clock: Pick<Clock, 'monotonic'>
+  time: IsoTime
+  who: Who
+}
+
 export class Entry implements AuditEntry {
-  readonly #writer: Writer
-  readonly #clock: Clock
-  readonly #time: IsoTime
+  readonly #parts: EntryParts
   readonly #envelope: Envelope
   readonly #openedMs: number
   #item: Item | undefined
   #state: 'open' | 'committed' | 'closed' = 'open'
 
-  constructor(writer: Writer, clock: Clock, time: IsoTime, envelope: Envelope) {
-    this.#writer = writer
-    this.#clock = clock
-    this.#time = time
+  constructor(parts: EntryParts, envelope: Envelope) {
+    this.#parts = parts
     this.#envelope = envelope
-    this.#openedMs = clock.monotonic()
+    this.#openedMs = parts.clock.monotonic()
   }
 
   commit(fields: DecisionFields, durability: Durability): Promise<void> {
@@ -36,8 +41,9 @@ export class Entry implements AuditEntry {
       if (this.#state !== 'open')
         throw new Error('An audit entry is committed once, before it is closed.')
       this.#state = 'committed'
-      const body = decisionBody(this.#time.now(), this.#envelope, fields)
-      const { item, done } = this.#writer.commit(body, this.#envelope.requestId, durability)
+      const { writer, time, who } = this.#parts
+      const body = decisionBody(time.now(), this.#envelope, fields, who.of(fields))
+      const { item, done } = writer.commit(body, this.#envelope.requestId, durability)
       this.#item = item
       return done
     } catch (cause) {
@@ -50,7 +56,8 @@ export class Entry implements AuditEntry {
     const item = this.#item
     if (this.#state !== 'committed' || item === undefined || item.refused) return
     this.#state = 'closed'
-    const durationMs = this.#clock.monotonic() - this.#openedMs
-    this.#writer.add(outcomeBody(this.#time.now(), this.#envelope.requestId, fields, durationMs))
+    const { writer, clock, time } = this.#parts
+    const durationMs = clock.monotonic() - this.#openedMs
+    writer.add(outcomeBody(time.now(), this.#envelope.requestId, fields, durationMs))
   }
 }

@@ -9,6 +9,7 @@ import { eventBody, outcomeBody } from './records.ts'
 import { createRejects } from './rejects.ts'
 import { openStream } from './stream.ts'
 import { quote } from './text.ts'
+import { createWho } from './who.ts'
 import { createWriter } from './writer.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -48,6 +49,9 @@ export const auditDefaults = {
   checkMs: 1_000,
 } as const satisfies Pick<AuditLogOptions, 'limits' | 'rejects' | 'checkMs'>
 
+/** Some 300 bytes each. */
+const keptTokens = 1_000
+
 /** @throws AuditUnusable unless a test record was written, synced and read back in both files */
 export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAuditLog> {
   const { clock, folder } = options
@@ -71,6 +75,8 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
     limits: options.rejects,
   })
 
+  const entryParts = { writer: decisions, clock, time, who: createWho(keptTokens) }
+
   const event: AuditLog['event'] = (name, fields) => {
     decisions.add(eventBody(time.now(), name, fields))
   }
@@ -81,7 +87,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
 
   return {
     paths,
-    open: (envelope) => new Entry(decisions, clock, time, envelope),
+    open: (envelope) => new Entry(entryParts, envelope),
     reject: (fields) => rejects.add(fields),
     event,
     flush,

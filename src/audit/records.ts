@@ -16,14 +16,17 @@ const maxName = 128
 const maxFacts = 16_384
 
 /** `at` is an ISO time, here and below. */
-export function decisionBody(at: string, envelope: Envelope, fields: DecisionFields): RecordBody {
+export function decisionBody(
+  at: string,
+  envelope: Envelope,
+  fields: DecisionFields,
+  who: string = whoOf(fields),
+): RecordBody {
   const { result } = fields
   let body = begin(at, 'decision', envelope.requestId)
   body += `,"decision":"${result.outcome}"`
   if (result.outcome === 'deny') body += text('reason', result.reason)
-  body += text('user', fields.user) + text('token_id', fields.tokenId)
-  body += text('revision', fields.revision) + text('grant', fields.grant)
-  body += text('issued_grant', fields.issuedGrant) + text('route', fields.route)
+  body += who + text('route', fields.route)
   body += text('target', clip(withoutValues(fields.target), maxTarget))
   body += `,"target_hash":"${targetHash(envelope.rawTarget)}"`
   body += resources(fields.requests)
@@ -36,6 +39,22 @@ export function decisionBody(at: string, envelope: Envelope, fields: DecisionFie
   }
   body += `,"enforcement":"${fields.enforcement}"`
   return body + caller(envelope)
+}
+
+export type WhoFields = Pick<
+  DecisionFields,
+  'user' | 'tokenId' | 'revision' | 'grant' | 'issuedGrant'
+>
+
+/** The part of a decision record that is the same for all requests of one token under one revision. */
+export function whoOf(fields: WhoFields): string {
+  return (
+    text('user', fields.user) +
+    text('token_id', fields.tokenId) +
+    text('revision', fields.revision) +
+    text('grant', fields.grant) +
+    text('issued_grant', fields.issuedGrant)
+  )
 }
 
 export function outcomeBody(
