@@ -41,6 +41,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       requirePlainHead(exchange.raw) //                                          raw request
       const target = canonicalTarget(exchange.raw.target) //                  -> canonical target
       const credential = await takeCredential(exchange, target, catalog.credentials) // -> token
+      record.claim(credential.token)
       const principal: Principal = tokens.authenticate(credential.token) //   -> API user
       record.identify(principal, credential.target)
       const { route, params } = matchRoute(exchange.raw.method, credential.target) // -> route

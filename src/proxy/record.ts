@@ -7,6 +7,7 @@ import type { Decision, Enforcement } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
+import { parseToken } from '../store/token-format.ts'
 import type { Asked } from './describe.ts'
 import { enforcementOf, writes } from './enforce.ts'
 import type { Exchange } from './exchange.ts'
@@ -25,6 +26,7 @@ export class RequestRecord {
   readonly #exchange: Exchange
   readonly #entry: AuditEntry
   #stage: Stage = 'unknown'
+  #claimed: string | undefined
   #principal: Principal | undefined
   #target: CanonicalTarget | undefined
   #route: Route | undefined
@@ -35,6 +37,11 @@ export class RequestRecord {
     this.#parts = parts
     this.#exchange = exchange
     this.#entry = parts.audit.open(exchange.envelope)
+  }
+
+  /** What a caller says it is: its public id goes into the row of a token that is refused. */
+  claim(token: string | undefined): void {
+    this.#claimed = token
   }
 
   identify(principal: Principal, target: CanonicalTarget): void {
@@ -58,7 +65,9 @@ export class RequestRecord {
     if (this.#stage === 'unknown') {
       this.#stage = 'rejected'
       const { code, status } = problem
-      this.#parts.audit.reject({ ...this.#exchange.envelope, reason: code, status })
+      const claimed = parseToken(this.#claimed ?? '', 'u')
+      const tokenId = claimed.result === 'ok' ? { tokenId: claimed.id } : {}
+      this.#parts.audit.reject({ ...this.#exchange.envelope, reason: code, status, ...tokenId })
       return problem
     }
     if (this.#stage !== 'identified') return problem

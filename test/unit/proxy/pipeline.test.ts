@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createRouteTable } from '../../../src/catalog/route-table.ts'
 import type { Route } from '../../../src/domain/catalog.ts'
@@ -11,6 +12,7 @@ import { createIdResolver } from '../../../src/proxy/ids.ts'
 import { createPipeline, type PipelineParts } from '../../../src/proxy/pipeline.ts'
 import { createMatchRoute } from '../../../src/proxy/routing.ts'
 import type { Tokens } from '../../../src/store/tokens.ts'
+import { mintToken } from '../../../src/store/token-format.ts'
 import { aCatalog, aDeed, aRoute, fieldsBody, mine } from '../../kit/a-route.ts'
 import * as kit from '../../kit/fakes.ts'
 
@@ -153,6 +155,18 @@ describe('pipeline', () => {
       expect(exchange.rejections).toHaveLength(1)
     })
   }
+
+  it('names a refused token by its public id, and nothing that only looks like one', async () => {
+    const play = { tokens: { authenticate: fail('expired_token') } }
+    const { token, id } = mintToken('u', randomBytes)
+    const own = await run(new kit.FakeExchange(line, { authorization: `Bearer ${token}` }), play)
+    expect(own.audit.rejects).toMatchObject([{ reason: 'expired_token', tokenId: id }])
+    expect(JSON.stringify(own.audit.rejects)).not.toContain(token)
+    const wrong = { authorization: `Bearer ${token.slice(0, -1)}` }
+    const { audit } = await run(new kit.FakeExchange(line, wrong), play)
+    expect(audit.rejects).toHaveLength(1)
+    expect(audit.rejects[0]).not.toHaveProperty('tokenId')
+  })
 
   const json = { ...bearer, 'content-type': 'application/json' }
   const put = `PUT /v1/products/1337/devices/${mine}`
