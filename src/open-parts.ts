@@ -7,19 +7,17 @@ import type { Catalog } from './domain/catalog.ts'
 import type { Clock } from './domain/clock.ts'
 import type { PolicySet } from './domain/grant.ts'
 import { Mistakes, type Mistake } from './lib/mistake.ts'
-import { readPolicyFolder } from './policy/folder.ts'
-import { loadPolicySet } from './policy/load.ts'
+import { version } from './lib/version.ts'
+import { loadPolicyFolder } from './policy/load-folder.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { createTokens, type Tokens, type TokensOptions } from './store/tokens.ts'
-import { version } from './lib/version.ts'
 
 export type Parts = { catalog: Catalog; set: PolicySet }
 
 /** @throws Mistakes: all of the catalog, or all of the policy files */
 export function openParts(config: Pick<Config, 'catalog' | 'policies'>): Parts {
   const catalog = openCatalog(config)
-  const loaded = loadPolicySet(readPolicyFolder(config.policies), catalog, { version })
-  return { catalog, set: orThrow(loaded).set }
+  return { catalog, set: orThrow(loadPolicyFolder(config.policies, catalog, { version })).set }
 }
 
 /** @throws Mistakes */

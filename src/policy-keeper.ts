@@ -37,6 +37,7 @@ export class MassRevocation extends Error {
 export function keepPolicies(parts: PolicyKeeperParts): PolicyKeeper {
   const { config, catalog, policy, audit, log } = parts
   settle(policy.set, parts)
+  inForce(policy.set)
   return watchPolicies({
     folder: config.policies,
     load: () => loadOffThread(config.policies, catalog, { version }),
@@ -50,12 +51,18 @@ export function keepPolicies(parts: PolicyKeeperParts): PolicyKeeper {
         return
       }
       policy.use(set)
-      audit.event('policies_loaded', { revision: set.revision, users: set.users.size })
-      log.info('policies loaded', { revision: set.revision, users: set.users.size })
+      inForce(set)
     },
     onBroken: (mistakes: readonly Mistake[]) => refuse(mistakes.map(formatMistake)),
     clock: parts.clock,
   })
+
+  /** Each decision names its revision; this says which commit and how many API users that was. */
+  function inForce({ revision, commit, users }: PolicySet): void {
+    const what = { revision, users: users.size, ...(commit !== undefined && { commit }) }
+    audit.event('policies_loaded', what)
+    log.info('policies loaded', what)
+  }
 
   function refuse(mistakes: readonly string[]): void {
     audit.event('policies_refused', { revision: policy.revision, mistakes: mistakes.length })

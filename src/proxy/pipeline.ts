@@ -2,7 +2,6 @@
 
 import type { AuditLog, Durability, OutcomeFields } from '../audit/audit-log.ts'
 import type { Catalog } from '../domain/catalog.ts'
-import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Tokens } from '../store/tokens.ts'
@@ -42,7 +41,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       const target = canonicalTarget(exchange.raw.target) //                  -> canonical target
       const credential = await takeCredential(exchange, target, catalog.credentials) // -> token
       record.claim(credential.token)
-      const principal: Principal = tokens.authenticate(credential.token) //   -> API user
+      const principal = tokens.authenticate(credential.token) //              -> API user
       record.identify(principal, credential.target)
       const { route, params } = matchRoute(exchange.raw.method, credential.target) // -> route
       record.note(route)
