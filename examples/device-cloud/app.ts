@@ -19,13 +19,15 @@ import { simRoutes } from './routes/sims.ts'
 import { simulatorRoutes } from './routes/simulator.ts'
 import { teamRoutes } from './routes/team.ts'
 import { telemetryRoutes } from './routes/telemetry.ts'
+import type { World } from './state.ts'
 
 export function createApp(context: Context): Express {
   const app = express()
   app.disable('x-powered-by')
   // Nested keys and groups[]=a&groups[]=b, in queries as in forms.
   app.set('query parser', 'extended')
-  app.use(commonHeaders, answerPreflight, ...readBodies())
+  app.use(context.traffic.handle, commonHeaders, answerPreflight, ...readBodies())
+  app.use(noteChange(context.world))
   app.use(simulatorRoutes(context))
   app.use(openRoutes(context))
   app.use('/v1', authenticate(context.tokens))
@@ -52,6 +54,14 @@ const commonHeaders: RequestHandler = (_request, response, next) => {
     Vary: 'Accept-Encoding',
   })
   next()
+}
+
+/** Every other method may change something, and what does so does it in this turn. */
+function noteChange(world: World): RequestHandler {
+  return (request, _response, next) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') world.touch()
+    next()
+  }
 }
 
 const answerPreflight: RequestHandler = (request, response, next) => {

@@ -54,6 +54,7 @@ export function changeDevice(
   const known: Readonly<Record<string, Change>> = { ...special, ...changes }
   const unknown = Object.keys(asked).filter((key) => !Object.hasOwn(known, key))
   if (unknown.length > 0) return unknown
+  world.touch()
   for (const [key, change] of Object.entries(known)) {
     if (Object.hasOwn(asked, key)) change(device, asked[key])
   }

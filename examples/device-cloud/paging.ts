@@ -12,10 +12,10 @@ export interface Page<Item> {
 export function paginate<Item>(
   all: readonly Item[],
   query: Request['query'],
-  { size = 25, most = Number.MAX_SAFE_INTEGER } = {},
+  { size = 25, most = 100 } = {},
 ): Page<Item> {
   const page = positive(query['page'], 1)
-  // Documents say perPage, the JavaScript client sends per_page.
+  // Documents say perPage, the JavaScript client sends per_page. A larger one is cut down, not refused.
   const perPage = Math.min(positive(query['perPage'] ?? query['per_page'], size), most)
   const total = all.length
   return {

@@ -15,8 +15,7 @@ export type Payload = Record<string, unknown>
 export type DeviceForm = 'user' | 'product'
 
 export function devicePayload(device: Device, form: DeviceForm): Payload {
-  const { origin, index } = device
-  const iccid = iccidOf(device)
+  const { origin, index, iccid } = device
   return {
     id: device.id,
     name: device.name,
@@ -29,7 +28,7 @@ export function devicePayload(device: Device, form: DeviceForm): Payload {
     online: device.online,
     connected: device.online,
     platform_id: device.platformId,
-    cellular: iccid !== null,
+    cellular: cellularPlatforms.has(device.platformId),
     iccid,
     last_iccid: iccid,
     imei: iccid === null ? null : `3527530${String(roll(origin, index, 7, 1e8)).padStart(8, '0')}`,
@@ -53,7 +52,8 @@ export function devicePayload(device: Device, form: DeviceForm): Payload {
   }
 }
 
-export function iccidOf({ platformId, origin, index }: Device): string | null {
+/** Of the card a device leaves the factory with; none where its platform has no radio for it. */
+export function factoryIccid(platformId: number, origin: number, index: number): string | null {
   if (!cellularPlatforms.has(platformId)) return null
   return `89014103${String(origin).padStart(5, '0')}${String(index).padStart(6, '0')}`
 }

@@ -1,6 +1,6 @@
 /** The world a simulator starts with: two organizations, three products, and as many devices as asked for. */
 import { deviceIdAt, objectIdOf, roll } from './identity.ts'
-import { iccidOf } from './payloads.ts'
+import { factoryIccid } from './payloads.ts'
 import { World } from './state.ts'
 import type { Customer, Device, Firmware, Group, Organization, Product } from './state.ts'
 
@@ -40,13 +40,13 @@ export function seedWorld({ devices, baseTime }: SeedOptions): World {
       const device = newDevice(product, index, baseTime)
       device.owner = ownerOf(product, index)
       device.groups = groupsAt(index)
-      world.addDevice(device, iccidOf(device))
+      world.addDevice(device)
     }
   }
   for (let index = 0; index < 3; index += 1) {
     const device = newDevice(null, index, baseTime)
     device.owner = accountName
-    world.addDevice(device, iccidOf(device))
+    world.addDevice(device)
   }
   return world
 }
@@ -54,6 +54,7 @@ export function seedWorld({ devices, baseTime }: SeedOptions): World {
 /** A device as it leaves the factory of `product`; without one it is a loose device of the account. */
 export function newDevice(product: Product | null, index: number, at: Date, id?: string): Device {
   const origin = product?.id ?? 0
+  const platformId = product?.platformId ?? 13
   const kind = product ? product.slug.replace(/-v\d+$/, '') : 'sandbox'
   const temperature = 18 + roll(origin, index, 1, 80) / 10
   const minutesSilent = roll(origin, index, 2, 600)
@@ -62,7 +63,8 @@ export function newDevice(product: Product | null, index: number, at: Date, id?:
     id: id ?? deviceIdAt(origin, index),
     origin,
     index,
-    platformId: product?.platformId ?? 13,
+    platformId,
+    iccid: factoryIccid(platformId, origin, index),
     name: `${kind}-${String(index + 1).padStart(3, '0')}`,
     productId: product?.id ?? null,
     owner: null,

@@ -58,6 +58,8 @@ export interface Device {
   readonly origin: number
   readonly index: number
   readonly platformId: number
+  /** Of the SIM card that is in it now. */
+  iccid: string | null
   name: string
   productId: number | null
   owner: string | null
@@ -79,20 +81,58 @@ export interface Device {
 }
 
 export class World {
+  #version = 0
+  #heard = 0
   readonly organizations: Organization[] = []
   readonly products = new Map<number, Product>()
   readonly #byId = new Map<string, Device>()
   readonly #byName = new Map<string, Device>()
   readonly #byIccid = new Map<string, Device>()
 
-  addDevice(device: Device, iccid: string | null): void {
+  /** Another text after every change. Times of last contact are another matter: devices report all the time. */
+  get version(): string {
+    return String(this.#version)
+  }
+
+  /** Another text whenever a device was heard, too. */
+  get heardVersion(): string {
+    return `${this.#version}.${this.#heard}`
+  }
+
+  /** Must be called by whoever changes anything but a time of last contact. */
+  touch(): void {
+    this.#version += 1
+  }
+
+  heard(device: Device): void {
+    device.lastHeard = new Date().toISOString()
+    this.#heard += 1
+  }
+
+  addDevice(device: Device): void {
+    this.touch()
     this.#byId.set(device.id, device)
     this.#byName.set(device.name, device)
-    if (iccid !== null) this.#byIccid.set(iccid, device)
+    if (device.iccid !== null) this.#byIccid.set(device.iccid, device)
     this.productOf(device)?.devices.push(device)
   }
 
+  /** Into another device, whose own card (if it had one) goes back the other way. */
+  moveSim(iccid: string, to: Device): boolean {
+    const from = this.#byIccid.get(iccid)
+    if (!from) return false
+    this.touch()
+    const [card, status] = [from.iccid, from.simStatus]
+    ;[from.iccid, from.simStatus] = [to.iccid, to.simStatus]
+    ;[to.iccid, to.simStatus] = [card, status]
+    for (const device of [from, to]) {
+      if (device.iccid !== null) this.#byIccid.set(device.iccid, device)
+    }
+    return true
+  }
+
   rename(device: Device, name: string): void {
+    this.touch()
     if (this.#byName.get(device.name) === device) this.#byName.delete(device.name)
     device.name = name
     this.#byName.set(name, device)
@@ -100,6 +140,7 @@ export class World {
 
   /** Takes a device out of its product, into another, or into none. */
   move(device: Device, product: Product | null): void {
+    this.touch()
     const before = this.productOf(device)
     if (before) before.devices = before.devices.filter((other) => other !== device)
     device.productId = product?.id ?? null

@@ -352,6 +352,94 @@ describe('devices', () => {
   })
 })
 
+describe('lists of a large fleet', () => {
+  const devices = '/v1/products/12345/devices'
+  const idsOf = ({ body }: Answer) => body.devices.map(({ id }: { id: string }) => id)
+
+  it('cut a larger page down to 100, and count pages by that', async () => {
+    for (const size of ['perPage', 'per_page']) {
+      const page = await ask('GET', `${devices}?${size}=5000`)
+      expect([page.body.devices.length, page.body.meta]).toEqual([100, { total_pages: 2 }])
+    }
+    const both = await ask('GET', `${devices}?per_page=7&perPage=30`)
+    expect(both.body.devices).toHaveLength(30)
+    const nothing = await ask('GET', `${devices}?deviceName=nowhere`)
+    expect(nothing.body).toEqual({ devices: [], customers: [], meta: { total_pages: 0 } })
+    const sims = await ask('GET', '/v1/products/12345/sims?per_page=500')
+    expect([sims.body.sims.length, sims.body.meta]).toEqual([100, { total_pages: 2 }])
+  })
+
+  it('filter by parts of texts and by any of several groups', async () => {
+    const [id] = ids(12345)
+    expect(
+      idsOf(await ask('GET', `${devices}?deviceId=${id?.slice(4, 20).toUpperCase()}`)),
+    ).toEqual([id])
+    expect(idsOf(await ask('GET', `${devices}?deviceId=${id?.toUpperCase()}`))).toEqual([id])
+    expect(idsOf(await ask('GET', `${devices}?deviceId=${idAt(0, 12346)}`))).toEqual([])
+    expect(idsOf(await ask('GET', `${devices}?deviceName=stat-00&perPage=100`))).toHaveLength(9)
+    const serial = String(cloud.fleet.devices(12345)[4]?.['serial_number'])
+    expect(idsOf(await ask('GET', `${devices}?serialNumber=${serial.slice(3)}`))).toEqual([idAt(4)])
+    const found = await ask('GET', `${devices}?groups=site-7,site-8&perPage=100`)
+    const wanted = cloud.fleet
+      .devices(12345)
+      .filter(({ groups }) =>
+        ['site-7', 'site-8'].some((site) => (groups as string[]).includes(site)),
+      )
+    expect(idsOf(found)).toEqual(wanted.map((device) => device['id']))
+  })
+
+  it('sort stably in both directions, and see every change at once', async () => {
+    const asked = `${devices}?sortAttr=firmwareVersion&sortDir=desc&perPage=100`
+    const first = await ask('GET', asked)
+    const versions = first.body.devices.map(
+      (device: Record<string, unknown>) => device['firmware_version'],
+    )
+    expect(versions).toEqual(versions.toSorted((a: number, b: number) => b - a))
+    const top = idsOf(first).filter((_: string, at: number) => versions[at] === versions[0])
+    expect(top).toEqual(ids(12345).filter((id) => top.includes(id)))
+    cloud.setDevice(idAt(119), { firmware_version: 99 })
+    expect(idsOf(await ask('GET', asked))[0]).toBe(idAt(119))
+    await ask('PUT', `${devices}/${idAt(118)}`, { json: { name: 'aaa' } })
+    expect(idsOf(await ask('GET', `${devices}?sortAttr=deviceName`))[0]).toBe(idAt(118))
+    cloud.publish(idAt(117), 'heard', null)
+    const heard = await ask('GET', `${devices}?sortAttr=lastConnection&sortDir=desc`)
+    expect(idsOf(heard)[0]).toBe(idAt(117))
+  })
+
+  it('name the customers of the devices on the page, and no others', async () => {
+    const { body } = await ask('GET', `${devices}?perPage=15&page=1`)
+    const owners = new Set(body.devices.map(({ owner }: { owner: string }) => owner))
+    const named = body.customers.map(({ username }: { username: string }) => username)
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.every((name: string) => owners.has(name))).toBe(true)
+    expect((await ask('GET', `${devices}?perPage=4`)).body.customers).toEqual([])
+  })
+
+  it('give a ledger of devices an instance for each of some hundreds', async () => {
+    await using larger = await startDeviceCloud({ devices: 1000, eventIntervalMs: 0 })
+    const headers = { authorization: `Bearer ${larger.token}` }
+    const path = '/v1/products/12345/ledgers/device-config/instances?page=5'
+    const answer = await fetch(larger.url + path, { headers })
+    const { instances, meta } = JSON.parse(await answer.text())
+    expect(meta).toEqual({ page: 5, per_page: 100, total_pages: 5, total: 500 })
+    const last = larger.fleet.devices(12345)[499]?.['id']
+    expect(instances.at(-1).scope).toEqual({ type: 'Device', value: last })
+    const ofDevices = await ask('GET', '/v1/products/12345/ledgers?scope=Device')
+    expect(ofDevices.body.ledgers.map(({ name }: { name: string }) => name)).toEqual([
+      'device-config',
+    ])
+  })
+
+  it('takes a file of ids, one a line', async () => {
+    const multipart = new FormData()
+    const fresh = ['abcdef0123456789abcdef11', 'abcdef0123456789abcdef12']
+    multipart.append('file', new Blob([`${fresh[0]}\r\n\n ${fresh[1]}\nno id\n`]), 'ids.txt')
+    const { body } = await ask('POST', devices, { multipart })
+    expect([body.updatedDeviceIds, body.invalidDeviceIds]).toEqual([fresh, ['no id']])
+    expect(ids(12345).slice(-2)).toEqual(fresh)
+  })
+})
+
 describe('product routes', () => {
   it('creates, renames and deletes groups, and devices follow', async () => {
     const all = '/v1/products/12345/groups'
@@ -627,6 +715,64 @@ describe('controls', () => {
       },
     )
     await until(async () => (await cloud.connections()).streams === 0)
+  })
+
+  it('move SIM cards between devices', async () => {
+    const [card, other] = [0, 1].map((at) => String(cloud.fleet.devices(12345)[at]?.['iccid']))
+    const holder = async (iccid = '') =>
+      (await ask('GET', `/v1/products/12345/sims/${iccid}`)).body.last_device_id
+    expect(await holder(card)).toBe(idAt(0))
+    cloud.moveSim(card ?? '', idAt(1))
+    expect([await holder(card), await holder(other)]).toEqual([idAt(1), idAt(0)])
+    expect(cloud.fleet.device(idAt(1))).toMatchObject({ iccid: card })
+    expect(() => cloud.moveSim('1', idAt(1))).toThrow('no such SIM')
+  })
+
+  it('count requests by path, recorded or not, and the most streams there were', async () => {
+    await cloud.close()
+    cloud = await startDeviceCloud({ eventIntervalMs: 0, record: false })
+    for (const page of [1, 2]) await ask('GET', `/v1/products/12345/devices?page=${page}`)
+    await ask('GET', '/v1/user')
+    const counts = { 'GET /v1/products/12345/devices': 2, 'GET /v1/user': 1 }
+    expect(cloud.counts()).toEqual(counts)
+    expect((await ask('GET', '/_simulator/counts', { token: null })).body).toEqual(counts)
+    cloud.clear()
+    expect(cloud.counts()).toEqual({})
+    const open = () => readStream('/v1/products/12345/events', (seen) => seen.includes(':ok'))
+    await Promise.all([open(), open()])
+    await until(async () => (await cloud.connections()).streams === 0)
+    expect((await cloud.connections()).mostStreams).toBeGreaterThan(0)
+  })
+
+  it('publish many at once, each to the streams that want it, in their order', async () => {
+    const events = [0, 20, 0, 21].map((at, n) => ({
+      device: idAt(at),
+      name: `many/${n}`,
+      data: String(n),
+    }))
+    const text = await readStream(
+      `/v1/products/12345/devices/${idAt(0)}/events`,
+      (seen) => seen.includes('many/2'),
+      () => cloud.publishMany(events),
+    )
+    expect(text.match(/^event: .*$/gm)).toEqual(['event: many/0', 'event: many/2'])
+  })
+
+  it('make the next answers odd, byte for byte, and only as many as were asked for', async () => {
+    const path = '/v1/products/12345/devices'
+    const when = ({ url }: { url: string }) => url.startsWith(path)
+    const html = { status: 200, headers: { 'content-type': 'text/html' }, body: '<p>busy</p>' }
+    cloud.fault({ when, answer: html, times: 2 })
+    const first = await ask('GET', path)
+    expect([first.headers.get('content-type'), first.body]).toEqual(['text/html', '<p>busy</p>'])
+    expect((await ask('GET', '/v1/user')).status).toBe(200)
+    expect((await ask('GET', `${path}?page=2`)).body).toBe('<p>busy</p>')
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
+    cloud.fault({ when, bytes: `${head}Content-Length: 900\r\n\r\n{"devices":[`, ending: 'close' })
+    await expect(ask('GET', path)).rejects.toThrow('terminated')
+    cloud.fault({ when, bytes: '', ending: 'reset' })
+    await expect(ask('GET', path)).rejects.toThrow('fetch failed')
+    expect((await ask('GET', path)).body.devices).toHaveLength(25)
   })
 })
 

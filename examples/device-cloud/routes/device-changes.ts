@@ -6,7 +6,7 @@ import { bodyOf, filesOf, isTrue, listOf, textOf } from '../bodies.ts'
 import type { Context } from '../context.ts'
 import { flash } from '../device-behaviour.ts'
 import { isDeviceId } from '../identity.ts'
-import { devicePayload, iccidOf } from '../payloads.ts'
+import { devicePayload } from '../payloads.ts'
 import type { DeviceForm, Payload } from '../payloads.ts'
 import { failed, permissionDenied, Refusal } from '../refusals.ts'
 import { newDevice } from '../seed.ts'
@@ -114,8 +114,8 @@ export function deviceChangeRoutes({ world, hub }: Context): Router {
   router.post('/v1/products/:product/devices', needs('devices:import'), (request, response) => {
     const product = findProduct(world, request, response)
     const { id, ids } = bodyOf(request)
-    const uploaded = filesOf(response).flatMap(({ data }) => data.toString().split(/\s+/))
-    const asked = [...listOf(id), ...listOf(ids), ...uploaded.filter((line) => line !== '')]
+    const uploaded = filesOf(response).flatMap(({ data }) => linesOf(data))
+    const asked = [...listOf(id), ...listOf(ids), ...uploaded]
     if (asked.length === 0) throw failed(400, 'No device ids given')
     response.json(importDevices(product, asked))
   })
@@ -150,7 +150,7 @@ export function deviceChangeRoutes({ world, hub }: Context): Router {
     // Far above the seeded places, so that no made-up trait is used twice.
     imported += 1
     const device = newDevice(product, 500_000 + imported, new Date(), id)
-    world.addDevice(device, iccidOf(device))
+    world.addDevice(device)
     return device
   }
   let imported = 0
@@ -187,6 +187,12 @@ export function deviceChangeRoutes({ world, hub }: Context): Router {
   })
 
   return router
+}
+
+/** A file of ids, one a line. */
+function linesOf(data: Buffer): string[] {
+  const lines = data.toString().split(/\r?\n/)
+  return lines.map((line) => line.trim()).filter((line) => line !== '')
 }
 
 function knownGroups(product: Product | undefined, names: string[]): string[] {

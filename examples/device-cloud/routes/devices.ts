@@ -1,19 +1,20 @@
 /** Reading devices, calling their functions, reading their variables, pinging them. */
 import { Router } from 'express'
-import type { Request } from 'express'
 import { findDevice, findProduct, needs, param, principalOf, reaches } from '../access.ts'
-import { bodyOf, isTrue, listOf, textOf } from '../bodies.ts'
+import { bodyOf, textOf } from '../bodies.ts'
 import type { Context } from '../context.ts'
 import { callFunction, readVariable } from '../device-behaviour.ts'
+import { deviceSelector } from '../device-list.ts'
 import { paginate } from '../paging.ts'
 import { devicePayload, functionNames, serialNumberOf, variableTypes } from '../payloads.ts'
 import { failed, notForApiUsers, Refusal } from '../refusals.ts'
-import type { Device, Product } from '../state.ts'
+import type { Device } from '../state.ts'
 
 const oneDevice = ['/v1/devices/:device', '/v1/products/:product/devices/:device']
 
 export function deviceRoutes({ world, hub }: Context): Router {
   const router = Router()
+  const select = deviceSelector(world)
 
   router.get('/v1/devices', needs('devices:get'), (_request, response) => {
     const principal = principalOf(response)
@@ -95,43 +96,6 @@ export function deviceRoutes({ world, hub }: Context): Router {
   )
 
   return router
-}
-
-/** The list filters; texts match in part, as the cloud's do. */
-function select(product: Product, query: Request['query']): readonly Device[] {
-  const groups = listOf(query['groups'])
-  const tests: ((device: Device) => boolean)[] = []
-  const id = textOf(query['deviceId'])?.toLowerCase()
-  const name = textOf(query['deviceName'])
-  const serial = textOf(query['serialNumber'])
-  if (id !== undefined) tests.push((device) => device.id.includes(id))
-  if (name !== undefined) tests.push((device) => device.name.includes(name))
-  if (serial !== undefined) tests.push((device) => serialNumberOf(device).includes(serial))
-  if (groups.length > 0) tests.push((device) => groups.some((each) => device.groups.includes(each)))
-  if (query['quarantined'] !== undefined) {
-    const wanted = isTrue(query['quarantined'])
-    tests.push((device) => device.quarantined === wanted)
-  }
-  const found =
-    tests.length === 0 ? product.devices : product.devices.filter((d) => tests.every((t) => t(d)))
-  return sorted(found, query)
-}
-
-const sortKeys: Readonly<Record<string, (device: Device) => string | number>> = {
-  deviceId: ({ id }) => id,
-  deviceName: ({ name }) => name,
-  firmwareVersion: ({ firmwareVersion }) => firmwareVersion,
-  lastConnection: ({ lastHeard }) => lastHeard,
-}
-
-function sorted(devices: readonly Device[], query: Request['query']): readonly Device[] {
-  const key = sortKeys[textOf(query['sortAttr']) ?? '']
-  if (!key) return devices
-  const direction = query['sortDir'] === 'desc' ? -1 : 1
-  return devices.toSorted((one, other) => {
-    const [left, right] = [key(one), key(other)]
-    return left === right ? 0 : left < right ? -direction : direction
-  })
 }
 
 function coreInfo(device: Device): Record<string, unknown> {

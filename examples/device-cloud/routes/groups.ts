@@ -17,12 +17,13 @@ export function groupRoutes({ world }: Context): Router {
     const product = findProduct(world, request, response)
     const part = textOf(request.query['name']) ?? ''
     const found = [...product.groups.values()].filter(({ name }) => name.includes(part))
-    response.json({ groups: found.map((group) => present(product, group)) })
+    const sizes = sizesIn(product)
+    response.json({ groups: found.map((group) => present(group, sizes)) })
   })
 
   router.get(one, needs('groups:get'), (request, response) => {
     const product = findProduct(world, request, response)
-    response.json({ group: present(product, groupOf(product, param(request, 'group'))) })
+    response.json({ group: present(groupOf(product, param(request, 'group')), sizesIn(product)) })
   })
 
   router.post(all, needs('groups:create'), (request, response) => {
@@ -35,7 +36,7 @@ export function groupRoutes({ world }: Context): Router {
       firmwareVersion: null,
     }
     product.groups.set(group.name, group)
-    response.status(201).json({ group: present(product, group) })
+    response.status(201).json({ group: present(group, sizesIn(product)) })
   })
 
   router.put(one, needs('groups:update'), (request, response) => {
@@ -45,7 +46,7 @@ export function groupRoutes({ world }: Context): Router {
     if (name !== undefined && name !== group.name) rename(product, group, freeName(product, name))
     group.color = textOf(color) ?? group.color
     group.description = textOf(description) ?? group.description
-    response.json({ group: present(product, group) })
+    response.json({ group: present(group, sizesIn(product)) })
   })
 
   router.delete(one, needs('groups:remove'), (request, response) => {
@@ -83,12 +84,23 @@ function rename(product: Product, group: Group, name: string): void {
   product.groups.set(name, group)
 }
 
-function present(product: Product, { name, color, description, firmwareVersion }: Group): Payload {
+function sizesIn({ devices }: Product): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>()
+  for (const { groups } of devices) {
+    for (const name of groups) sizes.set(name, (sizes.get(name) ?? 0) + 1)
+  }
+  return sizes
+}
+
+function present(
+  { name, color, description, firmwareVersion }: Group,
+  sizes: ReadonlyMap<string, number>,
+): Payload {
   return {
     name,
     color,
     description,
     fw_version: firmwareVersion,
-    device_count: product.devices.filter(({ groups }) => groups.includes(name)).length,
+    device_count: sizes.get(name) ?? 0,
   }
 }

@@ -2,15 +2,17 @@
 import { Router } from 'express'
 import type { Request, Response } from 'express'
 import { findOrganization, findProduct, needs, param, principalOf } from '../access.ts'
-import { bodyOf } from '../bodies.ts'
+import { bodyOf, isTrue, textOf } from '../bodies.ts'
 import type { Context } from '../context.ts'
 import { paginate } from '../paging.ts'
 import type { Page } from '../paging.ts'
 import type { Payload } from '../payloads.ts'
 import { failed } from '../refusals.ts'
+import type { Product } from '../state.ts'
 
 const seededAt = '2026-01-10T08:00:00.000Z'
-const withInstances = 30
+/** Of a product's devices, how many have an instance of the ledger of devices. */
+const withInstances = 500
 
 interface Ledger {
   name: string
@@ -34,7 +36,11 @@ export function ledgerRoutes({ world }: Context): Router {
   const shelves = new Map<string, Map<string, Ledger>>()
 
   router.get(all, needs('ledger.definitions:list'), (request, response) => {
-    const ledgers = [...shelfOf(request, response).values()]
+    const wanted = textOf(request.query['scope'])
+    const all = [...shelfOf(request, response).values()]
+    // No ledger is ever archived here.
+    const kept = isTrue(request.query['archived']) ? [] : all
+    const ledgers = kept.filter(({ scope }) => wanted === undefined || scope === wanted)
     const page = paginate(ledgers, request.query, { size: 100 })
     response.json({ ledgers: page.items.map(presentLedger), meta: metaOf(page) })
   })
@@ -86,28 +92,37 @@ export function ledgerRoutes({ world }: Context): Router {
   function shelfOf(request: Request, response: Response): Map<string, Ledger> {
     if ('product' in request.params) {
       const product = findProduct(world, request, response)
-      const ids = product.devices.slice(0, withInstances).map(({ id }) => id)
-      return shelf(`product ${product.id}`, [
-        newLedger('device-config', 'Device', 'Downstream', ids),
+      return shelf(`product ${product.id}`, () => [
+        newLedger('device-config', 'Device', 'Downstream', firstIds(product)),
         newLedger('product-defaults', 'Product', 'Downstream', [String(product.id)]),
       ])
     }
     if ('organization' in request.params) {
       const { id } = findOrganization(world, request, response)
-      return shelf(`organization ${id}`, [newLedger('org-defaults', 'Owner', 'Downstream', [id])])
+      return shelf(`organization ${id}`, () => [
+        newLedger('org-defaults', 'Owner', 'Downstream', [id]),
+      ])
     }
     const { name, kind } = principalOf(response)
     if (kind === 'api_user') throw failed(404, 'Ledger not found')
-    return shelf(`account ${name}`, [newLedger('sandbox-defaults', 'Owner', 'Downstream', [name])])
+    return shelf(`account ${name}`, () => [
+      newLedger('sandbox-defaults', 'Owner', 'Downstream', [name]),
+    ])
   }
 
-  function shelf(key: string, seeded: Ledger[]): Map<string, Ledger> {
-    const known = shelves.get(key) ?? new Map(seeded.map((ledger) => [ledger.name, ledger]))
-    shelves.set(key, known)
-    return known
+  function shelf(key: string, seed: () => Ledger[]): Map<string, Ledger> {
+    const known = shelves.get(key)
+    if (known) return known
+    const fresh = new Map(seed().map((ledger) => [ledger.name, ledger]))
+    shelves.set(key, fresh)
+    return fresh
   }
 
   return router
+}
+
+function firstIds({ devices }: Product): string[] {
+  return devices.slice(0, withInstances).map(({ id }) => id)
 }
 
 function newLedger(

@@ -6,9 +6,9 @@ import { bodyOf, textOf } from '../bodies.ts'
 import type { Context } from '../context.ts'
 import { roll } from '../identity.ts'
 import { paginate } from '../paging.ts'
-import { iccidOf } from '../payloads.ts'
 import type { Payload } from '../payloads.ts'
 import { failed, permissionDenied } from '../refusals.ts'
+import { Selections } from '../selections.ts'
 import type { Device } from '../state.ts'
 
 const lists = { user: '/v1/sims', product: '/v1/products/:product/sims' }
@@ -22,13 +22,14 @@ export function simRoutes({ world }: Context): Router {
   router.get(lists.user, needs('sims:list'), (request, response) => {
     const principal = principalOf(response)
     const own = [...world.devices()].filter(({ owner }) => owner === principal.name)
-    const { items } = paginate(select(own, request), request.query)
+    const { items } = paginate(select(principal.name, own, request), request.query)
     response.json({ sims: items.map(present) })
   })
 
   router.get(lists.product, needs('sims:list'), (request, response) => {
     const product = findProduct(world, request, response)
-    const { items, totalPages } = paginate(select(product.devices, request), request.query)
+    const found = select(String(product.id), product.devices, request)
+    const { items, totalPages } = paginate(found, request.query)
     response.json({ sims: items.map(present), meta: { total_pages: totalPages } })
   })
 
@@ -47,7 +48,7 @@ export function simRoutes({ world }: Context): Router {
     needs('sims.usage:get'),
     (request, response) => {
       const device = holderOf(request, response)
-      response.json({ iccid: iccidOf(device), ...usage(1, device.index) })
+      response.json({ iccid: device.iccid, ...usage(1, device.index) })
     },
   )
 
@@ -89,6 +90,13 @@ export function simRoutes({ world }: Context): Router {
     response.status(204).end()
   })
 
+  const selections = new Selections<Device>()
+  function select(whose: string, devices: readonly Device[], { query }: Request) {
+    const { page: _page, perPage: _perPage, per_page: _alsoPerPage, ...asked } = query
+    const question = `${whose} ${JSON.stringify(asked)}`
+    return selections.of(question, world.version, () => filtered(devices, asked))
+  }
+
   function holderOf(request: Request, response: Response): Device {
     const device = world.deviceByIccid(param(request, 'iccid'))
     const product = 'product' in request.params ? findProduct(world, request, response) : undefined
@@ -100,14 +108,14 @@ export function simRoutes({ world }: Context): Router {
   return router
 }
 
-function select(devices: readonly Device[], { query }: Request): Device[] {
+function filtered(devices: readonly Device[], query: Request['query']): Device[] {
   const iccid = textOf(query['iccid']) ?? ''
   const id = (textOf(query['deviceId']) ?? '').toLowerCase()
   const name = textOf(query['deviceName']) ?? ''
   return devices.filter(
     (device) =>
       device.simStatus !== 'released' &&
-      (iccidOf(device)?.includes(iccid) ?? false) &&
+      (device.iccid?.includes(iccid) ?? false) &&
       device.id.includes(id) &&
       device.name.includes(name),
   )
@@ -115,7 +123,7 @@ function select(devices: readonly Device[], { query }: Request): Device[] {
 
 function present(device: Device): Payload {
   return {
-    iccid: iccidOf(device),
+    iccid: device.iccid,
     status: device.simStatus,
     base_country_code: 'US',
     carrier: 'simulated',

@@ -7,7 +7,7 @@ import { changeDevice } from '../controls.ts'
 import { devicePayload } from '../payloads.ts'
 import { failed } from '../refusals.ts'
 
-export function simulatorRoutes({ world, hub, recorder, connections }: Context): Router {
+export function simulatorRoutes({ world, hub, recorder, traffic, connections }: Context): Router {
   const router = Router()
 
   router.get('/_simulator/requests', (_request, response) => {
@@ -16,11 +16,20 @@ export function simulatorRoutes({ world, hub, recorder, connections }: Context):
 
   router.delete('/_simulator/requests', (_request, response) => {
     recorder?.clear()
+    traffic.clear()
     response.status(204).end()
   })
 
+  router.get('/_simulator/counts', (_request, response) => {
+    response.json(traffic.counts())
+  })
+
   router.get('/_simulator/connections', async (_request, response) => {
-    response.json({ sockets: await connections(), streams: hub.openStreams })
+    response.json({
+      sockets: await connections(),
+      streams: hub.openStreams,
+      most_streams: hub.mostStreams,
+    })
   })
 
   router.post('/_simulator/publish', (request, response) => {

@@ -48,7 +48,7 @@ export function telemetryRoutes({ world }: Context): Router {
     ['/v1/products/:product/locations', '/v1/products/:product/fleet_locations'],
     needs('locations:get'),
     (request, response) => {
-      const found = selectLocated(findProduct(world, request, response), request)
+      const found = selectLocated(findProduct(world, request, response), request.query)
       const page = paginate(found, request.query, { size: 20, most: 100 })
       response.json({
         locations: page.items.map(location),
@@ -114,10 +114,11 @@ function configured(request: { params: object }, product: Product): { key: strin
   return { key: device === undefined ? `product ${product.id}` : `device ${device.toLowerCase()}` }
 }
 
-function selectLocated(product: Product, { query }: Request): Device[] {
+function selectLocated(product: Product, query: Request['query']): readonly Device[] {
   const ids = listOf(query['device_id']).map((id) => id.toLowerCase())
   const groups = listOf(query['groups'])
   const name = textOf(query['device_name']) ?? ''
+  if (ids.length === 0 && groups.length === 0 && name === '') return product.devices
   return product.devices.filter(
     (device) =>
       (ids.length === 0 || ids.includes(device.id)) &&
