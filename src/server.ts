@@ -10,27 +10,36 @@ import type { Config } from './config/config.ts'
 import type { Catalog } from './domain/catalog.ts'
 import type { Clock } from './domain/clock.ts'
 import type { Log } from './lib/log.ts'
+import { createSeldom } from './lib/seldom.ts'
 import { listen, type Listening } from './listen.ts'
+import { openFleetLists } from './open-lists.ts'
 import { openParts, openTokens } from './open-parts.ts'
+import { openStreams } from './open-streams.ts'
 import { createPolicyEngine } from './policy/engine.ts'
 import type { PolicyEngine } from './policy/policy-engine.ts'
 import { keepPolicies, type PolicyKeeper } from './policy-keeper.ts'
 import { createDataPort } from './proxy/app.ts'
 import { createAddressOf } from './proxy/client-address.ts'
+import { chargeDeadEnds } from './proxy/dead-ends.ts'
 import { createDecide } from './proxy/decide.ts'
 import { createDescribe } from './proxy/describe.ts'
 import { createEnforce } from './proxy/enforce.ts'
 import { createForwarder } from './proxy/forward.ts'
 import { compileAnswerHeaders } from './proxy/headers.ts'
 import { createIdResolver } from './proxy/ids.ts'
+import { createLists } from './proxy/lists/create-lists.ts'
 import { createPipeline, type Pipeline } from './proxy/pipeline.ts'
+import { createRelate } from './proxy/relations.ts'
 import { createMatchRoute } from './proxy/routing.ts'
+import type { Streams } from './proxy/streams/streams.ts'
 import type { Tokens } from './store/tokens.ts'
 import { createCredentials } from './upstream/credentials.ts'
 import { createDirectory } from './upstream/directory-cache.ts'
 import { createDirectoryClient } from './upstream/directory-client.ts'
+import type { FleetLists } from './upstream/fleet-lists.ts'
 import { parseUpstreamOrigin } from './upstream/origin.ts'
-import { createUpstreamPool } from './upstream/pool.ts'
+import { createUpstreamPool, type UpstreamPool } from './upstream/pool.ts'
+import { createSweep } from './upstream/sweep.ts'
 
 export type Gate = AsyncDisposable & {
   /** `http://HOST:PORT`, or `unix:PATH`. */
@@ -63,8 +72,10 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
   const keeper = stack.use(keepPolicies({ config, catalog, policy, tokens, audit, clock, log }))
   const port = dataPort({ config, catalog, policy, tokens, audit, clock, log }, stack)
   const listening: Listening = stack.use(
-    await listen(port, config.listen.data, config.timeouts.shutdownMs),
+    await listen(port.server, config.listen.data, config.timeouts.shutdownMs),
   )
+  // First of all: the listener waits for answers under way, and a stream has no end of its own.
+  stack.defer(() => port.streams[Symbol.dispose]())
   log.info('serving', { url: listening.url, revision: policy.revision })
   return gateOf(listening, audit, keeper, stack.move())
 }
@@ -138,9 +149,12 @@ function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
       maxAnswerBytes: limits.answerBytes,
     }),
   )
-  return createDataPort({
+  const { pipeline, streams, fleetLists } = requestPath(parts, pool)
+  stack.use(fleetLists)
+  stack.use(streams)
+  const server = createDataPort({
     onFault: (error) => log.error('a request was dropped', { error }),
-    pipeline: pipeline(parts, (request) => pool.request(request)),
+    pipeline,
     audit,
     clock,
     exchange: {
@@ -149,6 +163,7 @@ function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
       forwarder,
       shape: catalog.errors,
       maxBodyBytes: limits.bodyBytes,
+      streamBufferBytes: config.streams.bufferBytes,
     },
     limits: {
       headersTimeoutMs: timeouts.headersMs,
@@ -159,15 +174,23 @@ function dataPort(parts: PortParts, stack: AsyncDisposableStack) {
     },
     addressOf: createAddressOf(config.trustedProxies),
   })
+  return { server, streams }
 }
 
-type Send = Parameters<typeof createDirectoryClient>[0]['send']
+type RequestPath = { pipeline: Pipeline; streams: Streams; fleetLists: FleetLists }
 
-function pipeline(parts: PortParts, send: Send): Pipeline {
+function requestPath(parts: PortParts, pool: UpstreamPool): RequestPath {
   const { config, catalog, policy, tokens, audit, clock, log } = parts
   const credentials = createCredentials(config.upstream.credentials)
+  const fleetLists = openFleetLists(config, { catalog, pool, clock })
+  const sweep = createSweep({ catalog, credentials, fleetLists })
   const directory = createDirectory({
-    client: createDirectoryClient({ catalog, credentials, send }),
+    client: createDirectoryClient({
+      ...{ catalog, credentials },
+      send: (request) => pool.request(request),
+    }),
+    ...(sweep !== undefined && { sweep }),
+    admit: (user) => fleetLists.take(user),
     clock,
     ages: {
       attributesMs: config.attributes.maxAgeMs,
@@ -182,19 +205,33 @@ function pipeline(parts: PortParts, send: Send): Pipeline {
     directory,
     (user) => policy.user(user)?.grant.boundary,
   )
-  return createPipeline({
+  const decide = createDecide(policy, directory)
+  const streams = openStreams(config, {
+    ...{ catalog, policy, tokens, directory, decide, audit, clock },
+    onFault: (error) => log.error('a shared event stream was broken off', { error }),
+  })
+  const lists = createLists({
+    ...{ policy, tokens, catalog, credentials, directory, fleetLists, pool, clock },
+    maxAnswerBytes: config.limits.answerBytes,
+  })
+  const seldom = createSeldom(clock, 1000)
+  const pipeline = createPipeline({
     catalog,
     tokens,
     policy,
     audit,
-    onFault: (error) => log.error('a request ended in an internal fault', { error }),
+    onFault: (error, requestId) =>
+      seldom(error.code, (skipped) =>
+        log.error('a request ended in a fault', { error, requestId, skipped }),
+      ),
     durability: { read: config.audit.read, change: config.audit.change },
     matchRoute: createMatchRoute(createRouteTable(catalog)),
-    describe: createDescribe(catalog, ids),
-    decide: createDecide(policy, directory),
+    describe: createDescribe(catalog, ids, createRelate({ directory, ids, policy })),
+    decide: chargeDeadEnds(decide, directory),
     enforce: createEnforce({
-      ...{ catalog, credentials, directory, tokens },
+      ...{ catalog, credentials, directory, tokens, fleetLists, lists, streams },
       grantOf: (user) => policy.user(user)?.grant,
     }),
   })
+  return { pipeline, streams, fleetLists }
 }

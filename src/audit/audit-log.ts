@@ -45,9 +45,22 @@ export type OutcomeFields = {
   upstreamRequestId: string | undefined
   /** Body bytes sent to the client. */
   bytes: number
-  /** Why it ended: `answered`, a problem code, `client_gone`, `upstream_reset`. */
+  /** Why it ended: `answered`, a problem code, `client_gone`, `upstream_reset`; of a stream also `revoked`, `expired`, `not_granted`, `slow_reader`, `shutdown`, `attribute_unavailable` (too much waited for attributes that could not be had). */
   ended: string
+  /** How a list was cut: from where its items came, how many this API user can see, how old they were (milliseconds). */
+  list?: { way: ListWay; total: number; ageMs: number }
+  /** Of an event stream. */
+  events?: StreamCount
 }
+
+/**
+ * `whole`: the cloud's own answer, items taken out of it. `ids`: each device asked for by its id. `narrowed`: the cloud
+ * left out what could not pass. `index`: read from the whole list of the place.
+ */
+export type ListWay = 'whole' | 'ids' | 'narrowed' | 'index'
+
+/** Events since the stream was opened. */
+export type StreamCount = { sent: number; withheld: number }
 
 /** A request that never had a valid token, or never became a request. */
 export type RejectFields = Omit<Envelope, 'requestId' | 'atMs'> & {
@@ -67,6 +80,8 @@ export interface AuditEntry {
    * @throws Problem `audit_unavailable` when it is not within the bound; nothing may then be served.
    */
   commit(fields: DecisionFields, durability: Durability): Promise<void>
+  /** Once a minute while a stream is open: a record of what has passed so far. Never throws. */
+  progress(count: StreamCount): void
   /** Writes the outcome record of a committed entry. Never throws; a failure makes the next `commit` fail. */
   close(fields: OutcomeFields): void
 }

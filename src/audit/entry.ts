@@ -1,7 +1,7 @@
 /** One request's place in the log, from its decision to its end. */
 
 import { Problem } from '../domain/problem.ts'
-import { decisionBody, outcomeBody } from './records.ts'
+import { decisionBody, outcomeBody, progressBody } from './records.ts'
 import type { Clock } from '../domain/clock.ts'
 import type {
   AuditEntry,
@@ -9,6 +9,7 @@ import type {
   Durability,
   Envelope,
   OutcomeFields,
+  StreamCount,
 } from './audit-log.ts'
 import type { Item } from './batch.ts'
 import type { IsoTime } from './iso-time.ts'
@@ -49,6 +50,12 @@ export class Entry implements AuditEntry {
     } catch (cause) {
       return Promise.reject(new Problem('audit_unavailable', { cause }))
     }
+  }
+
+  progress(count: StreamCount): void {
+    if (this.#state !== 'committed' || this.#item?.refused !== false) return
+    const { writer, time } = this.#parts
+    writer.add(progressBody(time.now(), this.#envelope.requestId, count))
   }
 
   /** A request whose commit was refused has no outcome of its own: the writer corrects what got into the file. */

@@ -4,7 +4,13 @@ import { hash } from 'node:crypto'
 import { clip, escapeUnruly, pathOnly, quote, withoutValues } from './text.ts'
 import type { AccessRequest } from '../domain/access-request.ts'
 import type { RuleRef } from '../domain/decision.ts'
-import type { DecisionFields, Envelope, OutcomeFields, RejectFields } from './audit-log.ts'
+import type {
+  DecisionFields,
+  Envelope,
+  OutcomeFields,
+  RejectFields,
+  StreamCount,
+} from './audit-log.ts'
 
 /** `,"at":…,"kind":…` and so on: what follows the head and precedes the closing brace. */
 export type RecordBody = string
@@ -73,8 +79,25 @@ export function outcomeBody(
       ? ''
       : text('upstream_request_id', clip(fields.upstreamRequestId, maxName))) +
     `,"bytes":${whole(fields.bytes)},"duration_ms":${Math.round(durationMs * 1_000) / 1_000}` +
-    text('ended', fields.ended)
+    text('ended', fields.ended) +
+    list(fields.list) +
+    (fields.events === undefined ? '' : `,"events":{${counts(fields.events)}}`)
   )
+}
+
+/** What an open stream has carried by now. */
+export function progressBody(at: string, requestId: string, count: StreamCount): RecordBody {
+  return `${begin(at, 'progress', requestId)},${counts(count)}`
+}
+
+function counts({ sent, withheld }: StreamCount): string {
+  return `"sent":${whole(sent)},"withheld":${whole(withheld)}`
+}
+
+function list(cut: OutcomeFields['list']): string {
+  if (cut === undefined) return ''
+  const { way, total, ageMs } = cut
+  return `,"list":{"way":"${way}","total":${whole(total)},"age_ms":${Math.round(whole(ageMs))}}`
 }
 
 export function rejectBody(fields: RejectFields): RecordBody {

@@ -38,6 +38,9 @@ export function buildActions(
       if (attributes.has(word)) continue
       report([...path, 'writes', i], `unknown attribute "${word}"${didYouMean(word, attributes)}`)
     }
+    if (given.changes === 'nothing' && given.writes !== undefined) {
+      report([...path, 'changes'], 'an action that writes attributes changes something')
+    }
     const used = usage.get(name)
     if (used === undefined && given.routeless !== true) report(path, `no route means "${name}"`)
     if (used !== undefined && given.routeless === true) report(path, `"${name}" has a route`)
@@ -58,6 +61,7 @@ export function buildActions(
       onDevice: used?.onDevice ?? false,
       deviceFree: given.device_free ?? false,
       writes: given.writes ?? [],
+      changes: given.changes ?? 'listed',
     })
   }
   return { actions, scopes }
@@ -87,7 +91,7 @@ function collectUsage(
       for (const word of fieldWordsOf(route, i)) used.fields.add(word)
       for (const [name, places] of Object.entries(deed.values)) {
         for (const place of places) {
-          const type = typeAt(place, route)
+          const type = typeAt(place, deed, route)
           if (type === undefined) continue
           const before = used.values.get(name)
           if (before !== undefined && before !== type) {
@@ -104,13 +108,16 @@ function collectUsage(
   return usage
 }
 
+/** Bodies whose keys the gate knows one by one. */
+const KEYED = ['fields', 'json', 'parts'] as const
+
 function fieldWordsOf(route: Route, deedIndex: number): FieldWord[] {
   const words: FieldWord[] = []
   const deed = route.deeds[deedIndex]
   for (const word of ['functions', 'variables', 'events', 'ledgers'] as const) {
     if (deed?.fields[word] !== undefined) words.push(word)
   }
-  if (bodyHas(route.body, 'fields') || bodyHas(route.body, 'json')) words.push('body')
+  if (KEYED.some((kind) => bodyHas(route.body, kind))) words.push('body')
   return words
 }
 
@@ -126,11 +133,14 @@ function shapeMismatch(shape: Action['shape'], { answer }: Route): string | unde
   return undefined
 }
 
-/** A device is in the path, or each item is one, or the deed is told by the very keys that name devices. */
+/**
+ * A device is in the path, or something of a device, or each item is one or of one, or the deed is told by the very
+ * keys that name devices.
+ */
 function isOnDevice(route: Route, deedIndex: number, shape: Action['shape']): boolean {
   if (shape === 'stream') return true
   if (shape === 'list') return route.answer.kind === 'list' && route.answer.item === 'device'
-  if (parametersOf(route.pattern).includes('device')) return true
+  if (route.relation !== undefined || parametersOf(route.pattern).includes('device')) return true
   const keys = route.deeds[deedIndex]?.keys ?? []
   const named = new Set(route.devices.filter((p) => p.in === 'body').map((p) => p.key))
   return keys.length > 0 && keys.every((key) => named.has(key))

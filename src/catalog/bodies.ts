@@ -1,7 +1,7 @@
-/** Bodies, queries and answers as the catalog writes them, in the form that the request path reads. */
+/** Bodies and queries as the catalog writes them, in the form that the request path reads. */
 
 import type { AnswerSpec, BodySpec, KeySpec, Route, ValuePlace } from '../domain/catalog.ts'
-import type { AnswerText, BodyText, KeyText, RouteText } from './catalog-shape.ts'
+import type { BodyText, KeyText, QueryKeyText, RouteText } from './catalog-shape.ts'
 
 /** Everything a route says beside its paths. */
 export type RouteParts = {
@@ -14,11 +14,21 @@ export type RouteParts = {
 type PlainBody = Exclude<BodySpec, { kind: 'choice' }>
 
 const KEY_TYPES = ['string', 'number', 'boolean', 'list', 'object', 'any'] as const
+const MULTIPART = 'multipart/form-data'
+const NO_KEYS: ReadonlyMap<string, KeySpec> = new Map()
 
 /** `number!` is a number that must be there. The shape has checked the words. */
-export function keySpec(source: KeyText): KeySpec {
+function keySpec(source: KeyText | QueryKeyText): KeySpec {
   if (typeof source !== 'string') {
-    return { type: 'string', required: source.required ?? false, only: source.only }
+    const { type, required } = keySpec('type' in source ? (source.type ?? 'string') : 'string')
+    const reads = 'reads' in source ? source.reads : undefined
+    const only = typeof reads === 'object' ? Object.keys(reads) : source.only
+    return {
+      type,
+      required: source.required ?? required,
+      ...(only !== undefined && { only }),
+      ...(reads !== undefined && { reads }),
+    }
   }
   const word = source.replace('!', '')
   const type = KEY_TYPES.find((known) => known === word) ?? 'string'
@@ -26,7 +36,7 @@ export function keySpec(source: KeyText): KeySpec {
 }
 
 export function querySpec(given: RouteText['query']): ReadonlyMap<string, KeySpec> {
-  if (given === undefined) return new Map()
+  if (given === undefined) return NO_KEYS
   if (Array.isArray(given)) return new Map(given.map((key) => [key, keySpec('string')]))
   return new Map(Object.entries(given).map(([key, type]) => [key, keySpec(type)]))
 }
@@ -46,40 +56,52 @@ export function bodySpec(given: BodyText | undefined): BodySpec | undefined {
   }
   if (given.json === true) options.push({ kind: 'json' })
   if (given.multipart !== undefined) {
-    const { files = [], fields = [] } = given.multipart
-    options.push({ kind: 'multipart', files, fields })
+    const { files = [], texts, fields = [] } = given.multipart
+    options.push(
+      texts === undefined ? { kind: 'multipart', files, fields } : { kind: 'parts', texts, fields },
+    )
   }
   if (given.raw !== undefined) options.push({ kind: 'raw', types: given.raw })
   const [only, ...more] = options
   return more.length > 0 ? { kind: 'choice', of: options } : only
 }
 
-/** The keys of a body that is read key by key; empty for all others. */
-export function bodyKeys(body: BodySpec): ReadonlyMap<string, KeySpec> {
-  const options = body.kind === 'choice' ? body.of : [body]
-  for (const option of options) if (option.kind === 'fields') return option.keys
-  return new Map()
+/**
+ * The keys that a body under this content type is read by; empty for what streams past. Without a content type:
+ * those of the plain form, or of the only one there is.
+ */
+export function bodyKeys(body: BodySpec, contentType?: string): ReadonlyMap<string, KeySpec> {
+  const options = optionsOf(body)
+  const fields = options.find((option) => option.kind === 'fields')
+  const parts = options.find((option) => option.kind === 'parts')
+  if (fields !== undefined && contentType !== MULTIPART) return fields.keys
+  return parts === undefined ? NO_KEYS : partKeys(parts)
+}
+
+/** What a key of this name is, in each form of the body that has it. */
+export function specsOf(key: string, body: BodySpec): readonly KeySpec[] {
+  return [bodyKeys(body), bodyKeys(body, MULTIPART)].flatMap((keys) => keys.get(key) ?? [])
+}
+
+/** Every key that some form of the body is read by. */
+export function allKeys(body: BodySpec): readonly string[] {
+  return [...bodyKeys(body).keys(), ...bodyKeys(body, MULTIPART).keys()]
+}
+
+/** A text is seen as the list of its lines, a plain part as what it says. */
+function partKeys({ texts, fields }: Extract<BodySpec, { kind: 'parts' }>): Map<string, KeySpec> {
+  const keys = new Map<string, KeySpec>()
+  for (const name of texts) keys.set(name, { type: 'list', required: false })
+  for (const name of fields) keys.set(name, { type: 'string', required: false })
+  return keys
 }
 
 export function bodyHas(body: BodySpec, kind: PlainBody['kind']): boolean {
-  const options = body.kind === 'choice' ? body.of : [body]
-  return options.some((option) => option.kind === kind)
+  return optionsOf(body).some((option) => option.kind === kind)
 }
 
-/** `.` is the root. `undefined`: both an object and a list, or neither. */
-export function answerSpec(given: AnswerText | undefined): AnswerSpec | undefined {
-  if (given === undefined || given === 'object') return { kind: 'object', at: '', secrets: [] }
-  if (given === 'list') return { kind: 'list', at: '', item: 'none', secrets: [] }
-  if (given === 'stream' || given === 'opaque') return { kind: given }
-  const { object, list, secrets = [], item } = given
-  if (object !== undefined && list !== undefined) return undefined
-  if (list !== undefined) return { kind: 'list', at: root(list), item: item ?? 'none', secrets }
-  const at = root(object ?? '.')
-  return { kind: 'object', at, secrets, ...(item !== undefined && { item }) }
-}
-
-function root(at: string): string {
-  return at === '.' ? '' : at
+function optionsOf(body: BodySpec): readonly PlainBody[] {
+  return body.kind === 'choice' ? body.of : [body]
 }
 
 /** `body.devices[]`: a list; `path.prefix*`: the beginning of names. The shape has checked the form. */

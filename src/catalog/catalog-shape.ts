@@ -6,6 +6,9 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const FIELD_WORDS = ['functions', 'variables', 'events', 'ledgers', 'body'] as const
 const ATTRIBUTE_TYPES = ['string', 'number', 'boolean', 'time', 'strings'] as const
 
+/** Larger pages are a slip of the pen. */
+const MAX_PAGE = 100_000
+
 const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)])
 
 const word = () => text().regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'must be a plain word')
@@ -27,6 +30,18 @@ const keyWord = () =>
 const keyType = () =>
   z.union([keyWord(), mapping({ only: textList(), required: flag().optional() })])
 
+/** In a query, `reads` is the key of the answer's items that is looked into: one, or one by value. */
+const queryKeyType = () =>
+  z.union([
+    keyWord(),
+    mapping({
+      type: keyWord().optional(),
+      only: textList().optional(),
+      required: flag().optional(),
+      reads: z.union([text(), z.record(text(), text())]).optional(),
+    }),
+  ])
+
 /** `path.function`, `query.x`, `body.ids[]` for a list, `path.prefix*` for the beginning of a name. */
 const place = () =>
   text().regex(
@@ -47,10 +62,15 @@ const resource = mapping({
   lookup: mapping({
     path: text(),
     bare: text().optional(),
+    at: text().optional(),
     pick: z.record(text(), text()),
     absent: z.array(integer(400, 499)).min(1),
   }).optional(),
 })
+
+/** Several places: spellings of one key. `absent`: what it means that it is not there. */
+const devicePlace = () =>
+  z.union([place(), mapping({ place: oneOrMore(place()), absent: z.literal('all') })])
 
 const action = mapping({
   says: text(),
@@ -59,6 +79,7 @@ const action = mapping({
   shape: z.enum(['item', 'list', 'stream']).optional(),
   device_free: flag().optional(),
   writes: textList().optional(),
+  changes: z.enum(['listed', 'nothing']).optional(),
   routeless: flag().optional(),
 })
 
@@ -85,22 +106,60 @@ const body = z.union([
     as: oneOrMore(z.enum(['json', 'form'])).optional(),
     optional: flag().optional(),
     json: flag().optional(),
-    multipart: mapping({ files: textList().optional(), fields: textList().optional() }).optional(),
+    multipart: mapping({
+      files: textList().optional(),
+      texts: textList().optional(),
+      fields: textList().optional(),
+    }).optional(),
     raw: z.array(mediaType()).min(1).optional(),
   }),
 ])
+
+const when = mapping({ at: text(), is: text() })
+
+const paging = mapping({
+  page: text(),
+  size: textList(),
+  default: integer(1, MAX_PAGE),
+  max: integer(1, MAX_PAGE),
+  meta: mapping({
+    page: text().optional(),
+    size: text().optional(),
+    pages: text().optional(),
+    total: text().optional(),
+  }).optional(),
+})
 
 const answer = z.union([
   z.enum(['object', 'list', 'stream', 'opaque']),
   mapping({
     object: text().optional(),
     list: text().optional(),
+    stream: text().optional(),
     item: z.enum(['organization', 'product', 'device', 'none']).optional(),
     secrets: textList().optional(),
+    id: text().optional(),
+    when: when.optional(),
+    facts: z.enum(['item', 'directory']).optional(),
+    paging: z.union([text(), paging]).optional(),
+    sides: z
+      .array(mapping({ at: text(), key: text(), of: text(), keep: textList().optional() }))
+      .min(1)
+      .optional(),
+    keep: textList().optional(),
+    narrow: z.record(text(), text()).optional(),
+    across: text().optional(),
   }),
 ])
 
-const query = z.union([textList(), z.record(text(), keyType())])
+const relation = mapping({
+  lookup: textList(),
+  device: textList().optional(),
+  when: when.optional(),
+  absent: z.array(integer(400, 499)).min(1),
+})
+
+const query = z.union([textList(), z.record(text(), queryKeyType())])
 
 const route = mapping({
   route: endpoint(),
@@ -111,7 +170,7 @@ const route = mapping({
   values: values().optional(),
   query: query.optional(),
   body: body.optional(),
-  devices: textList().pipe(z.array(place())).optional(),
+  devices: oneOrMore(devicePlace()).optional(),
   relation: text().optional(),
   answer: answer.optional(),
   way: z.enum(['small', 'streaming']).optional(),
@@ -130,6 +189,13 @@ export const catalogShape = mapping({
     form: z.array(z.enum(METHODS)).optional(),
   }),
   errors: mapping({ body: z.record(text(), text()) }),
+  events: mapping({
+    source: text(),
+    api: textList().optional(),
+    cloud: textList().optional(),
+  }).optional(),
+  paging: z.record(word(), paging).optional(),
+  relations: z.record(word(), relation).optional(),
   headers: mapping({ forward: textList().optional(), return: textList().optional() }).optional(),
   classes: z.record(word(), text()),
   actions: z.record(
@@ -151,4 +217,8 @@ export type RouteText = z.infer<typeof route>
 export type DeedText = z.infer<typeof deed>
 export type BodyText = z.infer<typeof body>
 export type KeyText = z.infer<ReturnType<typeof keyType>>
+export type QueryKeyText = z.infer<ReturnType<typeof queryKeyType>>
 export type AnswerText = z.infer<typeof answer>
+export type ListText = Exclude<AnswerText, string>
+export type PagingText = z.infer<typeof paging>
+export type RelationText = z.infer<typeof relation>

@@ -9,7 +9,7 @@ import type {
   ValuePlace,
 } from '../domain/catalog.ts'
 import { didYouMean } from '../lib/nearest.ts'
-import { bodyKeys, parsePlace, type RouteParts } from './bodies.ts'
+import { allKeys, bodyKeys, parsePlace, type RouteParts } from './bodies.ts'
 import type { CatalogText, DeedText, RouteText } from './catalog-shape.ts'
 import type { Report } from './grammar.ts'
 import { parametersOf } from './pattern.ts'
@@ -30,35 +30,41 @@ export function buildDeeds(
       report([...here, 'action'], `unknown action "${deed.action}"${hint}`)
     }
     const keys = deed.keys ?? []
-    const known = bodyKeys(parts.body)
+    // Parts of an upload that streams past have no keys here: a condition on one could never see it.
+    const known = bodyKeys(parts.body, deed.content_type)
     for (const [j, key] of keys.entries()) {
       if (known.has(key)) continue
       const hint = didYouMean(key, known.keys())
       report([...here, 'keys', j], `no body key "${key}" is declared${hint}`)
     }
-    // Parts of an upload stream past: a condition on one could never see it.
-    const seen = deed.content_type === 'multipart/form-data' ? new Map<string, KeySpec>() : known
-    const check = (place: ValuePlace, at: readonly PropertyKey[]) =>
-      checkPlace(place, given, parts, at, report)
+    const check = (word: 'fields' | 'values', name: string, place: ValuePlace) => {
+      const own = Object.hasOwn(deed[word] ?? {}, name)
+      const at = [...(own ? here : path), word, name]
+      checkPlace(place, given, parts, own ? [...known.keys()] : allKeys(parts.body), at, report)
+    }
     return {
       action: deed.action,
       keys,
       ...(deed.content_type !== undefined && { contentType: deed.content_type }),
       ...(deed.accept !== undefined && { accept: deed.accept }),
       fields: fieldsOf({ ...given.fields, ...deed.fields }, pattern, (place, word) =>
-        check(place, [...(deed.fields?.[word] === undefined ? path : here), 'fields', word]),
+        check('fields', word, place),
       ),
-      values: valuesOf({ ...given.values, ...deed.values }, keys, seen, pattern, (place, name) =>
-        check(place, [...(deed.values?.[name] === undefined ? path : here), 'values', name]),
+      values: valuesOf({ ...given.values, ...deed.values }, keys, known, pattern, (place, name) =>
+        check('values', name, place),
       ),
     }
   })
 }
 
-/** The type of the value at a place; `undefined`: objects and the like, on which no condition can be written. */
-export function typeAt(place: ValuePlace, { query, body }: RouteParts): AttributeType | undefined {
+/** The type of a deed's value at a place; `undefined`: objects and the like, on which no condition can be written. */
+export function typeAt(
+  place: ValuePlace,
+  { contentType }: Pick<Deed, 'contentType'>,
+  { query, body }: RouteParts,
+): AttributeType | undefined {
   if (place.in === 'path') return 'string'
-  const spec = (place.in === 'query' ? query : bodyKeys(body)).get(place.key)
+  const spec = (place.in === 'query' ? query : bodyKeys(body, contentType)).get(place.key)
   return spec === undefined ? undefined : typeOf(spec)
 }
 
@@ -129,7 +135,8 @@ function stands(place: ValuePlace, pattern: Pattern): boolean {
 function checkPlace(
   place: ValuePlace,
   given: RouteText,
-  parts: RouteParts,
+  { query }: RouteParts,
+  bodyKeysSeen: readonly string[],
   at: readonly PropertyKey[],
   report: Report,
 ): void {
@@ -141,7 +148,7 @@ function checkPlace(
     }
     return
   }
-  const known = place.in === 'query' ? parts.query : bodyKeys(parts.body)
-  if (known.has(place.key)) return
-  report(at, `no ${place.in} key "${place.key}" is declared${didYouMean(place.key, known.keys())}`)
+  const known = place.in === 'query' ? [...query.keys()] : bodyKeysSeen
+  if (known.includes(place.key)) return
+  report(at, `no ${place.in} key "${place.key}" is declared${didYouMean(place.key, known)}`)
 }

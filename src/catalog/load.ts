@@ -16,7 +16,7 @@ import {
   type Report,
   resourceGrammars,
 } from './grammar.ts'
-import { parsePath } from './pattern.ts'
+import { inOwnWords, parametersOf, parsePath } from './pattern.ts'
 import { buildRoutes } from './routes.ts'
 
 export type LoadedCatalog = { ok: true; catalog: Catalog } | { ok: false; mistakes: Mistake[] }
@@ -50,12 +50,14 @@ function assemble(given: CatalogText, hash: string, report: Report): Catalog {
   }
   checkErrorBody(given, report)
   const { parameter, query = [], form = [] } = given.credentials
+  const { source, api = [], cloud = [] } = given.events ?? {}
   return {
     name: given.name,
     hash,
     resources,
     credentials: { parameter, query, form },
     errors: { body: { ...given.errors.body } },
+    ...(source !== undefined && { events: { source, api, cloud } }),
     classes: new Map(Object.entries(given.classes)),
     actions,
     scopes,
@@ -74,10 +76,14 @@ function resourceSpec(
   const spec = given.resources[type]
   const path = ['resources', type]
   const lookup = lookupOf(type, given, grammars, report)
+  const root = spec.lookup?.at
   const attributes = new Map<string, Attribute>(
-    Object.entries(spec.attributes ?? {}).map(([name, attribute]) => [
+    Object.entries(spec.attributes ?? {}).map(([name, { from, ...said }]) => [
       name,
-      { name, ...attribute },
+      // An item of a list is the thing itself; the look-up's answer may have it under a key.
+      root === undefined
+        ? { name, from, ...said }
+        : { name, from: `${root}.${from}`, item: from, ...said },
     ]),
   )
   return {
@@ -100,15 +106,17 @@ function lookupOf(
   const { lookup } = resources[type]
   if (lookup === undefined) return undefined
   const path = ['resources', type, 'lookup']
+  const root = lookup.at === undefined ? '' : `${lookup.at}.`
   const words = new Map(FLEET_TYPES.map((known) => [resources[known].one, known]))
   const plain = (key: 'path' | 'bare', source: string): string => {
     const parsed = parsePath(source, grammars)
     if (!parsed.ok) for (const message of parsed.mistakes) report([...path, key], message)
-    const segments = parsed.ok ? (parsed.variants.at(-1)?.segments ?? []) : []
-    const names = segments.flatMap((s) => ('parameter' in s ? [s.parameter] : []))
-    if (parsed.ok && !names.includes(type))
+    const pattern = parsed.ok ? parsed.variants.at(-1) : undefined
+    if (pattern === undefined) return ''
+    if (!parametersOf(pattern).includes(type)) {
       report([...path, key], `must name the ${resources[type].one}`)
-    return segments.map((s) => `/${'literal' in s ? s.literal : `:${s.parameter}`}`).join('')
+    }
+    return inOwnWords(pattern)
   }
   if (lookup.bare !== undefined && type !== 'device') {
     report([...path, 'bare'], 'only a device is looked up without its surroundings')
@@ -118,7 +126,7 @@ function lookupOf(
     const known = ['id', 'slug', ...words.keys()]
     if (!known.includes(key))
       report([...path, 'pick', key], `unknown pick "${key}"${didYouMean(key, known)}`)
-    return [words.get(key) ?? key, from] as const
+    return [words.get(key) ?? key, root + from] as const
   })
   return {
     path: plain('path', lookup.path),

@@ -62,3 +62,8 @@ export function parsePath(
 export function parametersOf({ segments }: Pattern): readonly string[] {
   return segments.flatMap((segment) => ('parameter' in segment ? [segment.parameter] : []))
 }
+
+/** The path with the gate's names of parameters, whatever the catalog calls its resources. */
+export function inOwnWords({ segments }: Pattern): string {
+  return segments.map((s) => `/${'literal' in s ? s.literal : `:${s.parameter}`}`).join('')
+}

@@ -1,30 +1,26 @@
 /** Turns each route of the file, with all its forms, into routes of the catalog; every reference is checked. */
 
-import type { DevicePlace, KeySpec, Pattern, Route } from '../domain/catalog.ts'
-import { didYouMean } from '../lib/nearest.ts'
-import {
-  answerSpec,
-  bodyHas,
-  bodyKeys,
-  bodySpec,
-  parsePlace,
-  querySpec,
-  type RouteParts,
-} from './bodies.ts'
+import type { AnswerSpec, KeySpec, Pattern, Relation, Route } from '../domain/catalog.ts'
+import { answerSpec } from './answers.ts'
+import { bodyHas, bodySpec, querySpec, type RouteParts } from './bodies.ts'
 import type { CatalogText, RouteText } from './catalog-shape.ts'
 import { buildDeeds } from './deeds.ts'
+import { checkDevicePlaces, devicePlaces } from './device-places.ts'
 import type { Grammars, Report } from './grammar.ts'
 import { createOverlaps, type Overlaps } from './overlaps.ts'
 import { parametersOf, parseForm, type Form } from './pattern.ts'
+import { compileRelations, type Relations } from './relations.ts'
 
 /** A route, and where in the file it stands: for mistakes that only all routes together show. */
 export type PlacedRoute = { route: Route; path: readonly PropertyKey[] }
 
 export function buildRoutes(file: CatalogText, grammars: Grammars, report: Report): PlacedRoute[] {
   const overlaps = createOverlaps(grammars)
+  const relations = compileRelations(file, grammars, report)
   const routes = file.routes.flatMap((given, i) =>
-    buildRoute(given, { file, grammars, overlaps, report, path: ['routes', i] }),
+    buildRoute(given, { file, grammars, overlaps, relations, report, path: ['routes', i] }),
   )
+  for (const name of relations.unused()) report(['relations', name], 'no route has this relation')
   const refused = (file.refused ?? []).flatMap(({ why, routes: forms }, i) =>
     forms.flatMap((source, j) => {
       const path = ['refused', i, 'routes', j]
@@ -56,41 +52,57 @@ type Surroundings = {
   file: CatalogText
   grammars: Grammars
   overlaps: Overlaps
+  relations: Relations
   report: Report
   path: readonly PropertyKey[]
 }
 
 function buildRoute(given: RouteText, around: Surroundings): PlacedRoute[] {
   const { report, path } = around
-  const parts = partsOf(given, report, path)
+  const common = commonParts(given, report, path)
   const first = readForm(given.route, { ...around, path: [...path, 'route'] })
   const others = [given.also ?? []]
     .flat()
     .map((source, i) => readForm(source, { ...around, path: [...path, 'also', i] }))
   const forms = [first, ...others].flatMap((form) => form ?? [])
-  if (first === undefined || parts === undefined) return []
-  checkNames(given, forms, parts, report, path)
+  if (first === undefined || common === undefined) return []
+  checkNames(given, forms, common, report, path)
   const devices = devicePlaces(given)
   return forms.flatMap((form) =>
-    form.variants.map((pattern, i) => ({
-      path: [...path, 'route'],
-      route: {
+    form.variants.flatMap((pattern, i) => {
+      const upstream = upstreamOf(form, pattern, first, first.variants[i])
+      const home = (upstream === pattern ? form : first).variants[0] ?? upstream
+      const answer = answerOf(given, common, pattern, home, around)
+      if (answer === undefined) return []
+      const parts = { ...common, answer }
+      const relation = relationOf(given, pattern, around)
+      const route: Route = {
         ...identity(form, pattern),
         ...parts,
-        upstream: upstreamOf(form, pattern, first, first.variants[i]),
+        upstream,
         kind:
           given.self === undefined ? { kind: 'upstream' } : { kind: 'self', answer: given.self },
         deeds: buildDeeds(given, pattern, parts, around),
         devices,
-        ...(given.relation !== undefined && { relation: given.relation }),
-      } satisfies Route,
-    })),
+        ...(relation !== undefined && { relation }),
+      }
+      return [{ path: [...path, 'route'], route }]
+    }),
   )
+}
+
+function relationOf(
+  { relation }: RouteText,
+  pattern: Pattern,
+  { relations, path }: Surroundings,
+): Relation | undefined {
+  if (relation === undefined || !parametersOf(pattern).includes(relation)) return undefined
+  return relations.of(relation, pattern, [...path, 'relation'])
 }
 
 function readForm(
   source: string,
-  { grammars, overlaps, report, path }: Omit<Surroundings, 'file'>,
+  { grammars, overlaps, report, path }: Omit<Surroundings, 'file' | 'relations'>,
 ): Form | undefined {
   const parsed = parseForm(source, grammars)
   if (!parsed.ok) {
@@ -127,63 +139,67 @@ function upstreamOf(
   return needed.every(had) && own.every(kept) ? better : pattern
 }
 
-function partsOf(
+/** What all forms of a route have in common. */
+type CommonParts = Omit<RouteParts, 'answer'>
+
+function commonParts(
   given: RouteText,
   report: Report,
   path: readonly PropertyKey[],
-): RouteParts | undefined {
+): CommonParts | undefined {
   const body = bodySpec(given.body)
-  const answer = answerSpec(given.answer)
   const way = given.way ?? 'small'
-  if (body === undefined) report([...path, 'body'], 'says nothing; write "none" or what it holds')
-  if (answer === undefined) {
-    report([...path, 'answer'], 'must be one object or one list')
+  if (body === undefined) {
+    report([...path, 'body'], 'says nothing; write "none" or what it holds')
+    return undefined
   }
-  if (body === undefined || answer === undefined) return undefined
-  const streams = bodyHas(body, 'multipart') || bodyHas(body, 'raw') || answer.kind === 'stream'
-  if (streams && way === 'small') {
+  const multipart = typeof given.body === 'object' ? given.body.multipart : undefined
+  if (multipart?.texts !== undefined && multipart.files !== undefined) {
+    report([...path, 'body', 'multipart'], 'is read whole for its "texts": it takes no "files"')
+  }
+  if ((bodyHas(body, 'multipart') || bodyHas(body, 'raw')) && way === 'small') {
     report([...path, 'route'], 'what streams needs "way: streaming"')
   }
-  return { query: querySpec(given.query), body, answer, way }
+  return { query: querySpec(given.query), body, way }
 }
 
-function devicePlaces(given: RouteText): DevicePlace[] {
-  return (given.devices ?? []).flatMap((source) => {
-    const { place, list } = parsePlace(source)
-    return place.in === 'path' ? [] : [{ in: place.in, key: place.key, list }]
-  })
+function answerOf(
+  given: RouteText,
+  { query, way }: CommonParts,
+  pattern: Pattern,
+  home: Pattern,
+  { file, grammars, report, path }: Surroundings,
+): AnswerSpec | undefined {
+  const at = [...path, 'answer']
+  const around = { file, grammars, query, pattern, home, report, path: at }
+  const answer = answerSpec(given.answer, around)
+  if (answer === undefined) report(at, 'must be one object, one list or one stream')
+  if (answer?.kind !== 'stream') return answer
+  if (way === 'small') report([...path, 'route'], 'what streams needs "way: streaming"')
+  if (file.events === undefined) report(at, 'is a stream: say under "events" how its events look')
+  return answer
 }
 
 /** What a route names must be there: parameters, query keys and body keys. */
 function checkNames(
   given: RouteText,
   forms: readonly Form[],
-  { query, body }: RouteParts,
+  { query, body }: CommonParts,
   report: Report,
   path: readonly PropertyKey[],
 ): void {
   const inPath = new Set(forms.flatMap((f) => f.variants).flatMap(parametersOf))
-  const keys = bodyKeys(body)
   if (given.relation !== undefined && !inPath.has(given.relation)) {
     report([...path, 'relation'], `no parameter ":${given.relation}" in the path`)
   }
-  for (const [i, source] of (given.devices ?? []).entries()) {
-    const { place, list } = parsePlace(source)
-    const at = [...path, 'devices', i]
-    if (place.in === 'path') report(at, 'a device in the path is found without being listed here')
-    const known = place.in === 'query' ? query : keys
-    const spec = known.get(place.key)
-    // A whole JSON body declares no keys: its devices are looked for and may be missing.
-    if (place.in === 'body' && bodyHas(body, 'json') && keys.size === 0) continue
-    if (place.in !== 'path' && spec === undefined) {
-      report(
-        at,
-        `no ${place.in} key "${place.key}" is declared${didYouMean(place.key, known.keys())}`,
-      )
-    }
-    if (spec !== undefined && (spec.type === 'list') !== list) {
-      report(at, `"${place.key}" is ${list ? 'no list' : 'a list: write [] after it'}`)
-    }
+  const saysDevice = given.relation !== undefined || inPath.has('device')
+  checkDevicePlaces(given, { query, body, saysDevice }, (at, message) =>
+    report([...path, ...at], message),
+  )
+  for (const [key, spec] of Object.entries(Array.isArray(given.query) ? {} : (given.query ?? {}))) {
+    if (typeof spec === 'string' || typeof spec.reads !== 'object' || spec.only === undefined)
+      continue
+    report([...path, 'query', key, 'only'], '"reads" says which values there are: leave this out')
   }
   const said = [given.action, given.deeds, given.self].filter((x) => x !== undefined).length
   if (said !== 1) report([...path, 'route'], 'needs exactly one of "action", "deeds" and "self"')

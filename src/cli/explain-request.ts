@@ -16,6 +16,7 @@ import { createDecide } from '../proxy/decide.ts'
 import { createDescribe } from '../proxy/describe.ts'
 import { createIdResolver } from '../proxy/ids.ts'
 import { requirePlainHead } from '../proxy/plain-head.ts'
+import { createRelate } from '../proxy/relations.ts'
 import { createMatchRoute } from '../proxy/routing.ts'
 import { canonicalTarget } from '../proxy/target.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
@@ -51,6 +52,8 @@ export type Explained = {
   /** Keys that the answer would keep; `undefined`: all. */
   answer: readonly string[] | undefined
   hide: readonly string[]
+  /** Of a list or a stream: each item is decided by itself, and these keys are the most that any of them shows. */
+  items: 'each' | undefined
   facts: Decision['facts']
   /** What would have had to be there, in sentences. */
   missing: readonly string[]
@@ -81,6 +84,7 @@ export async function explainRequest(
     tell: undefined,
     answer: undefined,
     hide: [],
+    items: undefined,
     facts: {},
     missing: [],
     token,
@@ -110,12 +114,12 @@ function outcomeOf(
   const { rule, facts } = decision
   const bare = { rule, facts, failed: undefined, tell: undefined, reason: undefined }
   if (decision.outcome === 'allow') {
-    const { answer, hide } = decision.obligations
-    const shown = answer && [...answer].toSorted()
-    return { ...bare, outcome: 'allow', answer: shown, hide: [...hide].toSorted(), missing: [] }
+    const { answer, hide, items } = decision.obligations
+    const shown = { answer: answer && [...answer].toSorted(), hide: [...hide].toSorted(), items }
+    return { ...bare, ...shown, outcome: 'allow', missing: [] }
   }
   const { reason, failed, tell } = decision
-  const denied = { ...bare, reason, failed, tell, answer: undefined, hide: [] }
+  const denied = { ...bare, reason, failed, tell, answer: undefined, hide: [], items: undefined }
   return unknown.length > 0
     ? { ...denied, outcome: 'undecided', missing: unknown }
     : { ...denied, outcome: 'deny', missing: lacks }
@@ -138,7 +142,8 @@ async function decideUnsent(
   const { route, params } = createMatchRoute(createRouteTable(catalog))(method, credential.target)
   const boundaryOf = (name: string) => policy.user(name)?.grant.boundary
   const ids = createIdResolver(catalog.resources, directory, boundaryOf)
-  const describe = createDescribe(catalog, ids)
+  const relate = createRelate({ directory, ids, policy })
+  const describe = createDescribe(catalog, ids, relate)
   const asked = await describe(exchange, route, params, credential, principal)
   const facts = (resource: Resource) => directory.cached(resource) ?? {}
   const context: RequestContext = { requestId: 'explain', atMs, address: 'explain' }
@@ -146,7 +151,10 @@ async function decideUnsent(
   const lacks =
     decision.outcome === 'allow' || asked.unresolved !== undefined
       ? []
-      : explain({ catalog, set, principal, requests: asked.requests, facts, context }).missing
+      : explain({
+          ...{ catalog, set, principal, requests: asked.requests, facts, context },
+          decided: decision,
+        }).missing
   return { asked, decision, lacks }
 }
 

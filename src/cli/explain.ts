@@ -114,6 +114,7 @@ function report(explained: Explained): string {
     )
     lines.push(`  asks     ${action} on ${type} ${parts.join(' ')}`.trimEnd())
   }
+  if (explained.items === 'each') lines.push('  items    each decided by itself')
   if (answer !== undefined) lines.push(`  answer   only ${answer.join(', ')}`)
   if (hide.length > 0) lines.push(`  hides    ${hide.join(', ')}`)
   lines.push(`  token    ${token}`)

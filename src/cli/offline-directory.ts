@@ -14,8 +14,8 @@ export type OfflineDirectory = Directory & {
 
 export type StatedFact = readonly [name: string, value: string]
 
-/** Facts about the place of a resource; all others are its attributes. */
-const places = ['product', 'organization']
+/** Facts about where something is or belongs; all others are attributes. */
+const places = ['product', 'organization', 'device']
 
 /** @throws UsageError for a fact that no resource has, or of the wrong type */
 export function createOfflineDirectory(
@@ -53,9 +53,36 @@ export function createOfflineDirectory(
       if (product === undefined) missing.add(`where device "${spelling}" is: --fact product=ID`)
       return id === undefined ? undefined : { id, product }
     },
+    async products(organization) {
+      const product = given('product')
+      if (product === undefined) {
+        missing.add(
+          `the ${resources.product.many} of ${resources.organization.one} ${organization}: --fact product=ID`,
+        )
+      }
+      return product === undefined ? [] : [product]
+    },
+    async related({ parameter, device, when }, params) {
+      const spelling = params[parameter] ?? ''
+      if (device.length === 0) {
+        const id = idOf(spelling, resources.device)
+        if (id !== spelling || when === undefined) return id === spelling ? id : undefined
+      }
+      const stated = given('device')
+      if (stated === undefined) {
+        missing.add(`which device ${parameter} "${spelling}" belongs to: --fact device=ID`)
+        return undefined
+      }
+      return idOf(stated, resources.device)
+    },
     attributes: async () => facts,
+    prepare: async () => () => facts,
+    named: async () => () => facts,
+    locate: async () => new Map(),
+    placed: () => undefined,
     cached: () => attributes,
     forget: () => undefined,
+    deadEnd: () => undefined,
   }
 }
 

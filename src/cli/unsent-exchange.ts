@@ -24,6 +24,9 @@ export function unsentExchange({ method, target, headers, body, atMs }: UnsentRe
     body: async () => body ?? Buffer.alloc(0),
     filter: unsendable,
     forward: unsendable,
+    send: unsendable,
+    stream: unsendable,
+    gone: new AbortController().signal,
     answer: unsendable,
     reject: unsendable,
   }

@@ -90,8 +90,31 @@ export const configShape = (around: Surroundings) =>
         cache: count(50_000, 'Facts kept in memory.'),
       },
     ),
+    lists: section('Whole lists of the cloud, kept to cut pages out of them.', {
+      max_age: duration('30s', 'How old a list may be before it is read again.'),
+      max_stale: duration(
+        '5m',
+        'How old a list of many pages may be while it is read again in the background.',
+      ),
+      calls: count(1200, 'Calls per minute that reading lists may cost of the cloud’s quota.'),
+      memory: size('256MB', 'Memory that kept lists may take.'),
+    }),
+    streams: section('Event streams. Clients of one product share one connection to the cloud.', {
+      heartbeat: duration(
+        '8s',
+        'How long a stream may be silent before the gate writes a comment.',
+      ),
+      buffer: size('64KB', 'What a slow reader may have waiting; then its stream is ended.'),
+      event: size('1MB', 'The largest event; a larger one breaks the stream.'),
+      recheck: duration('200ms', 'How often the right to listen is checked again.'),
+    }),
     rations: section('What one API user may use up of what all share.', {
       unknown_lookups: count(30, 'Look-ups of unknown names per API user and minute; then 429.'),
+      list_pages: count(
+        300,
+        'Pages of lists, the largest the cloud gives, read for one API user per minute, five minutes’ worth at once; then 429. What is in memory and young enough costs nothing.',
+      ),
+      streams: count(100, 'Event streams open at a time per API user; then 429.'),
     }),
   })
 

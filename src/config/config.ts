@@ -25,7 +25,9 @@ export type Config = {
     unknownMaxAgeMs: number
     cacheSize: number
   }
-  rations: { unknownPerMinute: number }
+  lists: ListsConfig
+  streams: StreamsConfig
+  rations: { unknownPerMinute: number; listPagesPerMinute: number; streams: number }
 }
 
 /** What commands need that never call the cloud. */
@@ -85,6 +87,22 @@ export type Limits = {
   answerBytes: number
   headerBytes: number
   connections: number
+}
+
+export type ListsConfig = {
+  maxAgeMs: number
+  /** Of a list of many pages, while it is read again. */
+  maxStaleMs: number
+  callsPerMinute: number
+  memoryBytes: number
+}
+
+export type StreamsConfig = {
+  heartbeatMs: number
+  /** Per stream. */
+  bufferBytes: number
+  eventBytes: number
+  recheckMs: number
 }
 
 export type TrustedProxiesConfig = {

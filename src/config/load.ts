@@ -61,7 +61,7 @@ function pathFrom(file: string): Surroundings['toPath'] {
 }
 
 function toConfig(value: ConfigSource, file: string): Config {
-  const { audit, timeouts, limits, tokens, attributes } = value
+  const { audit, timeouts, limits, tokens, attributes, lists, streams, rations } = value
   return {
     file: resolve(file),
     upstream: toUpstream(value.upstream),
@@ -102,7 +102,23 @@ function toConfig(value: ConfigSource, file: string): Config {
       unknownMaxAgeMs: attributes.unknown_max_age,
       cacheSize: attributes.cache,
     },
-    rations: { unknownPerMinute: value.rations.unknown_lookups },
+    lists: {
+      maxAgeMs: lists.max_age,
+      maxStaleMs: lists.max_stale,
+      callsPerMinute: lists.calls,
+      memoryBytes: lists.memory,
+    },
+    streams: {
+      heartbeatMs: streams.heartbeat,
+      bufferBytes: streams.buffer,
+      eventBytes: streams.event,
+      recheckMs: streams.recheck,
+    },
+    rations: {
+      unknownPerMinute: rations.unknown_lookups,
+      listPagesPerMinute: rations.list_pages,
+      streams: rations.streams,
+    },
   }
 }
 

@@ -29,8 +29,11 @@ export type AccessRequest = {
   fields: Readonly<Partial<Record<FieldWord, readonly string[]>>>
   /** Request values that `with` may read, by name. */
   values: Readonly<Record<string, Value>>
-  /** About a device that only the cloud can name (a SIM's, a ledger instance's): not decidable for a device limit yet. */
-  relation?: true
+  /**
+   * How its resource has to do with devices beyond what its type says. `device`: found through a relation (a SIM, a
+   * ledger instance). `none`: so found to be no device's. `all`: it names no device, which means every one.
+   */
+  relation?: 'device' | 'none' | 'all'
 }
 
 /** Circumstances of the whole request. */

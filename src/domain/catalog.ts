@@ -1,6 +1,17 @@
 /** What one cloud's API is: routes, actions, scopes, classes, resource types. Loaded by `catalog/`, read by everyone. */
 
 import type { ResourceType } from './access-request.ts'
+import type { AnswerSpec, Pattern } from './answer-spec.ts'
+
+export type {
+  AnswerSpec,
+  ItemsSpec,
+  ListAnswer,
+  Paging,
+  Pattern,
+  Segment,
+  Side,
+} from './answer-spec.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -14,6 +25,8 @@ export type Catalog = {
   resources: Readonly<Record<Exclude<ResourceType, 'none'>, ResourceSpec>>
   credentials: CredentialPlaces
   errors: ErrorShape
+  /** How events of a stream are told apart. Absent: the API has no streams. */
+  events?: EventsSpec
   /** Class name to its sentence for people. */
   classes: ReadonlyMap<string, string>
   actions: ReadonlyMap<string, Action>
@@ -59,8 +72,10 @@ export type AttributeType = 'string' | 'number' | 'boolean' | 'time' | 'strings'
 export type Attribute = {
   name: string
   type: AttributeType
-  /** Dotted path from the root of the `lookup` answer's object. */
+  /** Dotted path from the root of the `lookup` answer. */
   from: string
+  /** Dotted path from an item of a list of these resources, where it differs from `from`. */
+  item?: string
   says: string
 }
 
@@ -75,6 +90,15 @@ export type CredentialPlaces = {
 export type ErrorShape = {
   /** Body template: key to literal text, or `$error`, `$says`, `$code`, `$tell`. */
   body: Readonly<Record<string, string>>
+}
+
+/** Each event's data is a JSON object. */
+export type EventsSpec = {
+  /** Dotted path in the data to the id of the device that sent it, or to a word for another source. */
+  source: string
+  /** Words that mean: published through the API, or made by the cloud itself. What is neither these nor an id is dropped. */
+  api: readonly string[]
+  cloud: readonly string[]
 }
 
 export type Action = {
@@ -97,6 +121,8 @@ export type Action = {
   deviceFree: boolean
   /** Attributes of the resource that the action writes. */
   writes: readonly string[]
+  /** `nothing`: no list and no look-up shows that it was done, so nothing that is kept of the fleet is read again for it. */
+  changes: 'listed' | 'nothing'
 }
 
 /** One method and one path pattern: what it means and what is sent on. */
@@ -115,8 +141,21 @@ export type Route = {
   answer: AnswerSpec
   /** Where device ids sit beside the path. Each named device is decided. */
   devices: readonly DevicePlace[]
-  /** Path parameter that belongs to a device through a look-up not made here (a SIM's ICCID, a ledger's scope value). */
-  relation?: string
+  /** A path parameter that belongs to a device in a way only the cloud knows (a SIM's ICCID, a ledger's scope value). */
+  relation?: Relation
+}
+
+/** How the directory finds out which device a path parameter belongs to. */
+export type Relation = {
+  parameter: string
+  /** Target to ask, with path parameters of the route: `/v1/products/:product/sims/:iccid`. */
+  lookup: string
+  /** Dotted paths in the answer where the device's id may stand; the first that is there counts. Empty: the parameter itself is the id. */
+  device: readonly string[]
+  /** Only an answer that has this text here speaks of a device at all. */
+  when?: { at: string; is: string }
+  /** Statuses that mean "no such thing", e.g. 403 and 404. */
+  absent: readonly number[]
 }
 
 /**
@@ -127,11 +166,6 @@ export type RouteKind =
   | { kind: 'upstream' }
   | { kind: 'self'; answer: 'user' | 'token' | 'revoke' }
   | { kind: 'refused'; why: string }
-
-export type Pattern = { text: string; segments: readonly Segment[] }
-export type Segment =
-  | { literal: string }
-  | { parameter: string; /** Anchored, on the decoded segment. */ grammar: RegExp }
 
 /** One way a route may be meant. All deeds whose selectors match are asked; none matching is `no_deed`. */
 export type Deed = {
@@ -154,7 +188,15 @@ export type ValuePlace = {
   /** The value is the beginning of names, not one name: asked as `value*`. */
   prefix?: true
 }
-export type DevicePlace = { in: 'query' | 'body'; key: string; list: boolean }
+export type DevicePlace = {
+  in: 'query' | 'body'
+  key: string
+  list: boolean
+  /** Where it is not there, the request is about every device of its place. Else: about none beside the others. */
+  absent?: 'all'
+  /** Other spellings of the key that the API surely reads: it is not absent where one of these is there. */
+  or?: readonly string[]
+}
 
 /** `list`: JSON array; in a form `key[]=…` or repeated is refused unless `list`. `any`: any JSON, kept as it is. */
 export type KeySpec = {
@@ -162,6 +204,11 @@ export type KeySpec = {
   required: boolean
   /** The only values taken, where the cloud hides deeds behind one key; anything else is `invalid_body`. */
   only?: readonly string[]
+  /**
+   * The key of the answer's items that it filters or sorts by: to whom that key is hidden, this one is refused.
+   * By value, where the value says by which key (`only` then has the same values).
+   */
+  reads?: string | Readonly<Record<string, string>>
 }
 
 export type BodySpec =
@@ -176,27 +223,12 @@ export type BodySpec =
   | { kind: 'json' }
   /** Streamed; part names matched exactly, or by a trailing `*` for numbered files. */
   | { kind: 'multipart'; files: readonly string[]; fields: readonly string[] }
+  /**
+   * A multipart body that is read whole, because what is in it is decided: `texts` are files of one value a line,
+   * which places in the body see as lists, and `fields` are plain values. Sent on re-serialised.
+   */
+  | { kind: 'parts'; texts: readonly string[]; fields: readonly string[] }
   /** Streamed as it is under one of these media types. */
   | { kind: 'raw'; types: readonly string[] }
   /** Chosen by content type; the media type of the request picks one. */
   | { kind: 'choice'; of: readonly Exclude<BodySpec, { kind: 'choice' }>[] }
-
-/** How an answer is cut. `at` is a dotted path to the object or array; empty: the root. */
-export type AnswerSpec =
-  | {
-      kind: 'object'
-      at: string
-      secrets: readonly string[]
-      /** What the object is: rules may then name only that resource's keys. Absent: any key. */
-      item?: ResourceType
-    }
-  | {
-      kind: 'list'
-      at: string
-      secrets: readonly string[]
-      /** What each item is; item ids are for the list cutter. */
-      item: ResourceType
-    }
-  | { kind: 'stream' }
-  /** Binary, CSV, bare values: passed whole or not at all. */
-  | { kind: 'opaque' }

@@ -9,19 +9,30 @@ export type DenyReason =
   | 'not_in_issued_grant'
   | 'outside_hours'
   | 'over_limit'
-  | 'cannot_filter_yet'
+  /** A query key filters or sorts by what this API user may not see. */
+  | 'hidden_key'
+  /** The answer has no keys to cut (bytes, CSV), and only a part of it may be seen. */
+  | 'cannot_filter'
 
 /** The rule that decided, as a person finds it. */
 export type RuleRef = { file: string; line: number; id?: string; because?: string; text: string }
 
-/** What an allow still demands of the answer. */
-export type Obligations = {
+/** Which keys of an answer are shown. */
+export type Shown = {
   /** Keys to keep in each item; `undefined`: all. */
   answer: ReadonlySet<string> | undefined
   /** Keys to strip at any depth. */
   hide: ReadonlySet<string>
   /** Secret keys that were granted by their exact name. */
   reveal: ReadonlySet<string>
+}
+
+/** What an allow still demands of the answer. */
+export type Obligations = Shown & {
+  /** Of a list or a stream: each item or event is decided by itself. Absent: all pass, under the keys above. */
+  items?: 'each'
+  /** With `items`: what every item that may pass surely shows, whichever it is. Absent: the keys above. */
+  sure?: Shown
 }
 
 /** Attribute values the decision looked at, by device id or resource id: written to the audit log. */

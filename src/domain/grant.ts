@@ -49,6 +49,8 @@ export type GrantRule = {
   sources?: readonly EventSource[]
   when?: Hours
   limit?: Limit
+  /** How old, at most, the facts may be that this rule looks at, milliseconds; it only ever tightens the gate's own limit. */
+  maxAgeMs?: number
   because?: string
   tell?: string
   id?: string

@@ -46,7 +46,9 @@ function printable(value: unknown): unknown {
 
 function describe(error: Error, depth = 0): string {
   const { cause } = error
-  const because =
-    cause instanceof Error && depth < 4 ? ` (caused by ${describe(cause, depth + 1)})` : ''
-  return `${error.name}: ${error.message}${because}`
+  let because = typeof cause === 'string' ? ` (caused by ${cause})` : ''
+  if (cause instanceof Error && depth < 4) because = ` (caused by ${describe(cause, depth + 1)})`
+  // What does not parse is quoted in the message, whatever it holds.
+  const said = error instanceof SyntaxError ? 'does not parse' : error.message
+  return `${error.name}: ${said}${because}`
 }

@@ -32,8 +32,13 @@ export type GrantAbility = {
   decide(ask: Ask): Answer
   /** The `can` rules that name the action, by file and position. */
   cansOf(action: string): readonly CompiledRule[]
+  indexOf(action: string): RuleIndex
+  /** The `cannot` rules that forbid it. */
+  forbidsOf(action: string): readonly CompiledRule[]
   /** The `cannot` rules that only take keys out of the answer. */
   hidesOf(action: string): readonly CompiledRule[]
+  /** Whether boundary and devices hold the resource, in the ask's reading. */
+  reaches(ask: Ask): boolean
 }
 
 /** What CASL calls the subject is always the ask itself: an instance, never the name of a type (which ignores conditions). */
@@ -59,6 +64,8 @@ export function buildAbility(grant: Grant, parts: AbilityParts): GrantAbility {
     compiled.filter(({ rule }) => rule.effect === 'can'),
     parts,
   )
+  const indexed = new Map([...cans].map(([name, rules]) => [name, indexRules(rules)]))
+  const nothing = indexRules([])
   const hides = byAction(
     cannots.filter(({ rule }) => rule.hide !== undefined),
     parts,
@@ -74,9 +81,7 @@ export function buildAbility(grant: Grant, parts: AbilityParts): GrantAbility {
   // CASL lets the last rule win, so they stand in order of priority, lowest first.
   const ability = new Ability<Abilities, Clause>(
     [
-      ...[...cans].map(([name, rules]) =>
-        clause(name, { clause: 'can', index: indexRules(rules) }),
-      ),
+      ...[...indexed].map(([name, index]) => clause(name, { clause: 'can', index })),
       ...[...forbids].map(([name, rules]) => clause(name, { clause: 'cannot', rules })),
       ...ownLimits(grant, parts, cans),
       clause(ANY_ACTION, { clause: 'outside_devices' }),
@@ -97,7 +102,7 @@ export function buildAbility(grant: Grant, parts: AbilityParts): GrantAbility {
   function find(conditions: Clause, ask: Ask): CompiledRule | true | undefined {
     switch (conditions.clause) {
       case 'outside_boundary':
-        return isInside(ask.request.resource, grant.boundary) ? undefined : true
+        return isInside(ask.resource, grant.boundary) ? undefined : true
       case 'outside_devices':
         return isAdmitted(ask) ? undefined : true
       case 'cannot':
@@ -133,7 +138,10 @@ export function buildAbility(grant: Grant, parts: AbilityParts): GrantAbility {
       return { outcome: 'forbidden', by, granted }
     },
     cansOf: (action) => cans.get(action) ?? [],
+    indexOf: (action) => indexed.get(action) ?? nothing,
+    forbidsOf: (action) => forbids.get(action) ?? [],
     hidesOf: (action) => hides.get(action) ?? [],
+    reaches: (ask) => isInside(ask.resource, grant.boundary) && isAdmitted(ask),
   }
 }
 

@@ -22,8 +22,10 @@ export type CatalogFacts = {
   bodyKeys(action: string): ReadonlySet<string> | undefined
   /** Body keys by which its routes tell it from other deeds. */
   deedKeys(action: string): ReadonlySet<string>
-  /** True where the items of a list, or the events of a stream, are devices or of devices. */
-  hasDeviceItems(action: string): boolean
+  /** True where it acts on devices, or its items or events are devices or of devices. */
+  isOfDevices(action: Action): boolean
+  /** True where a resource of this type is one item of the list that the action answers. */
+  isItem(action: Action, type: ResourceType): boolean
 }
 
 export function catalogFacts(catalog: Catalog): CatalogFacts {
@@ -50,17 +52,20 @@ export function catalogFacts(catalog: Catalog): CatalogFacts {
   }
   const none: ReadonlySet<string> = new Set()
 
-  const hasDeviceItems = (action: string): boolean => {
-    const kinds = items.get(action)
-    return kinds === undefined || kinds.has('device')
+  const itemTypes = ({ name, shape }: Action): Specs => {
+    if (shape === 'item') return []
+    const kinds = [...(items.get(name) ?? [])].filter((kind) => kind !== 'none')
+    return kinds.length === 0 || kinds.includes('device') ? ['device'] : kinds
   }
-
-  const typesOf = (action: Action): Specs => {
-    if (action.onDevice) return ['device']
-    if (action.shape === 'stream') return ['device']
-    if (action.shape === 'list' && hasDeviceItems(action.name)) return ['device']
-    return ['product', 'organization']
-  }
+  // Asked for every item of a list.
+  const types = new Map(
+    [...catalog.actions.values()].map((action) => [
+      action,
+      typesOfAction(action, itemTypes(action)),
+    ]),
+  )
+  const typesOf = (action: Action): Specs =>
+    types.get(action) ?? typesOfAction(action, itemTypes(action))
 
   const attributeType = (action: Action, name: string): AttributeType | undefined => {
     if (name === ID) return 'string'
@@ -92,8 +97,14 @@ export function catalogFacts(catalog: Catalog): CatalogFacts {
       return keys === 'any' ? undefined : keys
     },
     deedKeys: (action) => chosenBy.get(action) ?? none,
-    hasDeviceItems,
+    isOfDevices: (action) => typesOf(action).includes('device'),
+    isItem: (action, type) => action.shape === 'list' && itemTypes(action).some((t) => t === type),
   }
+}
+
+function typesOfAction({ onDevice }: Action, items: Specs): Specs {
+  if (onDevice) return ['device']
+  return items.length > 0 ? items : ['product', 'organization']
 }
 
 /** What the keys of an answer belong to; `none`: the catalog does not say. */
@@ -102,7 +113,8 @@ function itemOf(answer: AnswerSpec): ResourceType {
     case 'object':
       return answer.item ?? 'none'
     case 'list':
-      return answer.item
+      // What only belongs to a resource has keys of its own.
+      return answer.items?.facts === 'directory' ? 'none' : answer.item
     case 'stream':
     case 'opaque':
       return 'none'
@@ -119,6 +131,8 @@ function keysOf(body: BodySpec): Keys {
       return new Set(body.keys.keys())
     case 'multipart':
       return new Set(body.fields)
+    case 'parts':
+      return new Set([...body.texts, ...body.fields])
     case 'json':
     case 'raw':
       return 'any'

@@ -2,7 +2,7 @@
 
 import type { AttributeType } from '../domain/catalog.ts'
 import type { Condition, Scalar, Test } from '../domain/grant.ts'
-import { OPEN, type Ask } from './ask.ts'
+import { NO_DEVICE, OPEN, type Ask } from './ask.ts'
 import { toDecimal, toTimeMs } from './scalars.ts'
 import { ANY, both, either, FALSE, not, TRUE, UNKNOWN, type Truth } from './truth.ts'
 
@@ -28,7 +28,7 @@ export function compileCondition(condition: Condition): ConditionCheck {
   return (ask) => {
     const value = ask.attribute(attribute)
     if (value === OPEN) return test.op === '$exists' ? TRUE | FALSE : ANY
-    return check(value)
+    return value === NO_DEVICE ? UNKNOWN : check(value)
   }
 }
 

@@ -8,13 +8,17 @@ import { needsTrue } from './truth.ts'
 
 type DeviceCheck = (ask: Ask) => boolean
 
-/** What is not about one device passes: its actions must be named exactly, which is checked at load. */
-export function compileDevices({ devices }: Pick<Grant, 'devices'>): DeviceCheck {
+/**
+ * What is not about one device passes: its actions must be named exactly, which is checked at load. What could have
+ * been a device's and is none's is for those who reach all.
+ */
+export function compileDevices(grant: Pick<Grant, 'devices'>): DeviceCheck {
+  const { devices } = grant
   const checks = new Map<string, DeviceCheck>()
   for (const [product, limit] of Object.entries(devices)) checks.set(product, compileLimit(limit))
   return (ask) => {
-    const { resource } = ask.request
-    if (resource.type !== 'device') return true
+    const { resource } = ask
+    if (resource.type !== 'device') return !ask.ofNoDevice || reachesAll(grant, resource)
     const check = checks.get(resource.product ?? '*') ?? checks.get('*')
     return check !== undefined && check(ask)
   }
@@ -24,7 +28,7 @@ function compileLimit(limit: DeviceLimit): DeviceCheck {
   if ('all' in limit) return () => true
   if ('ids' in limit) {
     const ids = new Set(limit.ids)
-    return ({ request: { resource } }) => resource.device !== undefined && ids.has(resource.device)
+    return ({ resource: { device } }) => device !== undefined && ids.has(device)
   }
   const condition = compileCondition(limit.where)
   return (ask) => needsTrue(condition(ask), ask.reading)

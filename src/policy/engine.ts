@@ -5,11 +5,17 @@ import type { AccessRequest, Resource } from '../domain/access-request.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { Decision, Obligations, RuleRef, UsedFacts } from '../domain/decision.ts'
 import type { Grant, GrantRule, PolicySet } from '../domain/grant.ts'
+import type { Principal } from '../domain/principal.ts'
 import { idOf } from './ask.ts'
 import { catalogFacts } from './catalog-facts.ts'
+import { tighter } from './action-traits.ts'
+import { reachesAll } from './device-limit.ts'
+import { createItemJudge, NOBODY } from './item-judge.ts'
 import { joinObligations, WHOLE } from './obligations.ts'
 import type { PolicyEngine } from './policy-engine.ts'
 import { compileGrant, type CompiledGrant, type Deny, type Verdict } from './verdict.ts'
+
+type NamedGrant = { hash: string; compiled: CompiledGrant }
 
 export type EngineOptions = {
   catalog: Catalog
@@ -31,6 +37,21 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
     return fresh
   }
 
+  /** The grants that count for this API user: today's, and where it differs the one its token was issued under. */
+  function grantsOf(principal: Principal): { today: NamedGrant; issued?: NamedGrant } | undefined {
+    const user = inForce.users.get(principal.user)
+    if (user === undefined) return undefined
+    const today = { hash: user.grantHash, compiled: compiledOf(user.grantHash, user.grant) }
+    const hash = principal.issuedHash
+    if (hash === user.grantHash) return { today }
+    return { today, issued: { hash, compiled: compiledOf(hash, principal.issued) } }
+  }
+
+  function compiledFor(principal: Principal): CompiledGrant[] {
+    const { today, issued } = grantsOf(principal) ?? {}
+    return [today, issued].flatMap((one) => one?.compiled ?? [])
+  }
+
   return {
     get revision() {
       return inForce.revision
@@ -45,16 +66,14 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
       compiled.clear()
     },
     decide(principal, requests, facts, context) {
-      const user = inForce.users.get(principal.user)
+      const grants = grantsOf(principal)
       const [first] = requests
-      if (user === undefined || first === undefined) return nothingGranted(first)
-      const today = compiledOf(user.grantHash, user.grant)
-      const issued =
-        principal.issuedHash === user.grantHash
-          ? undefined
-          : compiledOf(principal.issuedHash, principal.issued)
+      if (grants === undefined || first === undefined) return nothingGranted(first)
+      const today = grants.today.compiled
+      const issued = grants.issued?.compiled
 
       const wanted: Resource[] = []
+      let maxAgeMs: number | undefined
       const used: Record<string, Record<string, unknown>> = {}
       let obligations: Obligations | undefined
       let rule: GrantRule | undefined
@@ -66,6 +85,9 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
         if (verdict.outcome === 'deny') return toDecision(verdict, request, used)
         if (verdict.outcome === 'needs_facts') {
           wanted.push(request.resource)
+          for (const grant of [today, issued]) {
+            maxAgeMs = tighter(maxAgeMs, grant?.traits(request.action).maxAgeMs)
+          }
           continue
         }
         rule ??= verdict.rule
@@ -74,13 +96,33 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
             ? verdict.obligations
             : joinObligations(obligations, verdict.obligations)
       }
-      if (wanted.length > 0) return { outcome: 'needs_facts', resources: wanted }
+      if (wanted.length > 0) return { outcome: 'needs_facts', resources: wanted, maxAgeMs }
       return {
         outcome: 'allow',
         rule: rule && toRef(rule),
         obligations: obligations ?? WHOLE,
         facts: used,
       }
+    },
+    items(principal, request, context) {
+      const grants = grantsOf(principal)
+      if (grants === undefined) return NOBODY
+      const { today, issued } = grants
+      return createItemJudge({ parts, today, issued, request, context })
+    },
+    hangsOnDevice(principal, action, place) {
+      const grants = compiledFor(principal)
+      // Who may not do it at all is told so without asking the cloud.
+      if (grants.some(({ ability }) => ability.cansOf(action).length === 0)) return false
+      return grants.some(
+        ({ grant, traits }) => !reachesAll(grant, place) || traits(action).readsAttributes,
+      )
+    },
+    maxAgeOf(principal, actions) {
+      const ages = compiledFor(principal).flatMap(({ traits }) =>
+        actions.map((action) => traits(action).maxAgeMs),
+      )
+      return ages.reduce(tighter, undefined)
     },
   }
 }

@@ -19,6 +19,8 @@ export type ExplainOptions = {
   requests: readonly AccessRequest[]
   facts: FactsInHand
   context: RequestContext
+  /** What was decided, where more than the engine had a say; absent: the engine is asked. */
+  decided?: Decision
 }
 
 export type Explanation = {
@@ -30,11 +32,17 @@ export type Explanation = {
 export function explain(options: ExplainOptions): Explanation {
   const { catalog, set, principal, requests, facts, context } = options
   const engine = createPolicyEngine({ catalog, set, cacheSize: 2 })
-  const decision = engine.decide(principal, requests, facts, context)
+  const decision = options.decided ?? engine.decide(principal, requests, facts, context)
   if (decision.outcome === 'allow') return { decision, missing: [] }
   if (decision.outcome === 'needs_facts') {
     const ids = decision.resources.map(({ device, product }) => device ?? product ?? 'it')
     return { decision, missing: [`the attributes of ${ids.join(', ')}, to decide at all`] }
+  }
+  if (decision.reason === 'hidden_key') {
+    return { decision, missing: ['a right to see the key that it filters or sorts by'] }
+  }
+  if (decision.reason === 'cannot_filter') {
+    return { decision, missing: ['a right to the whole answer: it has no keys to cut it by'] }
   }
   const user = set.users.get(principal.user)
   if (user === undefined)
@@ -47,6 +55,13 @@ export function explain(options: ExplainOptions): Explanation {
   return { decision, missing: [...new Set(missing)] }
 }
 
+function devicesLacking({ relation, resource }: AccessRequest, { user }: Grant): string {
+  const all = `all devices of the ${resource.type} in reach of ${user}`
+  if (relation === 'none') return `${all}: this belongs to none of them`
+  if (relation === 'all') return `${all}: this names none, which means every one`
+  return `the device ${resource.device ?? ''} among the devices of ${user}`
+}
+
 function whatLacks(
   request: AccessRequest,
   { reason, rule }: Extract<Decision, { outcome: 'deny' }>,
@@ -57,7 +72,7 @@ function whatLacks(
     case 'outside_boundary':
       return [`a boundary that holds the resource; it is ${boundaryText(grant)}`]
     case 'outside_devices':
-      return [`the device ${request.resource.device ?? ''} among the devices of ${grant.user}`]
+      return [devicesLacking(request, grant)]
     case 'forbidden':
       return [
         rule === undefined
@@ -66,8 +81,6 @@ function whatLacks(
       ]
     case 'outside_hours':
       return [`another hour: ${rule === undefined ? 'the rule' : at(rule)} holds only in its hours`]
-    case 'cannot_filter_yet':
-      return ['a right to all items: lists and streams are not cut to some of them yet']
     case 'not_in_issued_grant':
       return [
         'a token issued since the policy gave this: rotate the token, or extend it',
@@ -77,6 +90,8 @@ function whatLacks(
       return nearestRules(request, grant, options)
     case 'unmapped_route':
     case 'over_limit':
+    case 'hidden_key':
+    case 'cannot_filter':
       return []
   }
 }
@@ -90,7 +105,9 @@ function nearestRules(request: AccessRequest, grant: Grant, options: ExplainOpti
     ({ effect, actions }) => effect === 'can' && actions.includes(action.name),
   )
   if (naming.length === 0) return [`a rule that names the action: can: ${action.name}`]
-  const ask = new Ask(request, action, facts, context)
+  const ask = new Ask({ request, action, known: catalogFacts(catalog), context, facts })
+  // A list lacks a rule only where it names no item that could be.
+  ask.reading = ask.itemwise ? 'open' : 'strict'
   return naming.flatMap((rule, position) => {
     const compiled = compileRule(rule, position)
     return combinations(request, action).flatMap((names) => {
@@ -103,11 +120,12 @@ function nearestRules(request: AccessRequest, grant: Grant, options: ExplainOpti
 
 function firstLack(compiled: CompiledRule, ask: Ask): string | undefined {
   const { rule, words, condition, unless } = compiled
-  for (const { word, matches } of words) {
+  for (const { word, covers, meets } of words) {
     const name = ask.names[word]
+    if (ask.isOpenName(word) && (name === undefined || meets(name))) continue
     const listed = rule.fields?.[word]?.join(', ') ?? ''
     if (name === undefined) return `names only ${word} ${listed}, and the request shows none`
-    if (!matches(name)) return `names ${word} ${listed}, not ${name}`
+    if (!covers(name)) return `names ${word} ${listed}, not ${name}`
   }
   if (condition && canHolds({ ...compiled, condition: undefined }, ask, new Map())) {
     return 'its where or with is not true'

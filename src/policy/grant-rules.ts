@@ -28,7 +28,7 @@ export function toGrantRule(draft: RuleDraft, parts: FillParts): GrantRule | und
   if (draft.with) conditions.push(filled(draft.with, 'value'))
   const [first, second] = conditions
   const condition = first && second ? { and: [first, second] } : first
-  const { effect, fields, answer, hide, sources, when, limit, because, tell, id } = draft
+  const { effect, fields, answer, hide, sources, when, limit, maxAgeMs, because, tell, id } = draft
   return {
     effect,
     actions,
@@ -40,6 +40,7 @@ export function toGrantRule(draft: RuleDraft, parts: FillParts): GrantRule | und
     ...(sources && { sources }),
     ...(when && { when }),
     ...(limit && { limit }),
+    ...(maxAgeMs !== undefined && { maxAgeMs }),
     ...(because && { because }),
     ...(tell && { tell }),
     ...(id && { id }),

@@ -66,8 +66,11 @@ function toWindow(text: string): { from: number; to: number } {
   return { from: minutes(from), to: minutes(to) }
 }
 
-/** Wall-clock formatters by zone: dear to make, shared by all grants of an engine. */
-export type Zones = Map<string, Intl.DateTimeFormat>
+/** Wall clocks by zone: dear to make and to read, shared by all grants of an engine. */
+export type Zones = Map<string, WallClock>
+type WallClock = { formatter: Intl.DateTimeFormat; minute: number; local: LocalTime }
+/** The local date as 00:00 UTC of the same name, so that days are counted without daylight saving. */
+type LocalTime = { dayMs: number; minute: number }
 
 /** Whether `atMs` lies inside. A window over midnight belongs to the day on which it began. */
 export function isWithin(hours: Hours, atMs: number, zones: Zones): boolean {
@@ -86,23 +89,32 @@ function isDay(hours: Hours, dayMs: number): boolean {
   return hours.notOn?.includes(date.toISOString().slice(0, 10)) !== true
 }
 
-/** The local date as 00:00 UTC of the same name, so that days are counted without daylight saving. */
-function localTime(atMs: number, zone: string, zones: Zones): { dayMs: number; minute: number } {
-  let formatter = zones.get(zone)
-  if (formatter === undefined) {
-    formatter = new Intl.DateTimeFormat('en-CA-u-ca-gregory-nu-latn', {
-      timeZone: zone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: '2-digit',
-      day: '2-digit',
-      hour: '2-digit',
-      minute: '2-digit',
-    })
-    zones.set(zone, formatter)
-  }
+/** Read once a minute and zone: every item of a list asks for the same one. */
+function localTime(atMs: number, zone: string, zones: Zones): LocalTime {
+  const minute = Math.floor(atMs / 60_000)
+  let clock = zones.get(zone)
+  if (clock?.minute === minute) return clock.local
+  const formatter = clock?.formatter ?? formatterOf(zone)
+  clock = { formatter, minute, local: readClock(formatter, atMs) }
+  zones.set(zone, clock)
+  return clock.local
+}
+
+function readClock(formatter: Intl.DateTimeFormat, atMs: number): LocalTime {
   const parts: Partial<Record<string, number>> = {}
   for (const { type, value } of formatter.formatToParts(atMs)) parts[type] = Number(value)
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0 } = parts
   return { dayMs: Date.UTC(year, month - 1, day), minute: hour * 60 + minute }
+}
+
+function formatterOf(zone: string): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat('en-CA-u-ca-gregory-nu-latn', {
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  })
 }

@@ -29,7 +29,8 @@ const REASONS = [
   'not_in_issued_grant',
   'outside_hours',
   'over_limit',
-  'cannot_filter_yet',
+  'hidden_key',
+  'cannot_filter',
 ] as const
 
 /** Attribute and operator names are the catalog's: they are checked against it with their own places. */
@@ -76,6 +77,9 @@ export const ruleKeys = {
   sources: oneOrMore(z.enum(SOURCES)).optional().describe('Where events come from'),
   when: z.record(z.string(), z.unknown()).optional(),
   limit: z.record(z.string(), z.unknown()).optional(),
+  max_age: durationMs()
+    .optional()
+    .describe('How old, at most, the facts may be by which its actions are decided'),
   because: text().optional().describe('For the log'),
   tell: text().optional().describe('For the client'),
   id: text().optional().describe('A short name, for the log'),
@@ -120,7 +124,13 @@ export const testKeys = {
   fields: z.record(z.string(), textList()).optional(),
   values: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
   facts: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
-  relation: flag().optional(),
+  relation: z
+    .enum(['device', 'none', 'all'])
+    .optional()
+    .describe(
+      'none: found to belong to no device, as a ledger instance of the product; all: names no device where that means every one',
+    ),
+  source: z.enum(SOURCES).optional().describe('Of an event: where it comes from'),
   at: z
     .string()
     .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'must be a time such as 2026-11-22T10:00:00Z')

@@ -3,10 +3,12 @@
 import type { AccessRequest, Resource, Value } from '../domain/access-request.ts'
 import type { Action, AttributeType, Catalog } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
+import type { EventSource } from '../domain/grant.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import type { CatalogFacts } from './catalog-facts.ts'
 import type { Fleet } from './fleet.ts'
 import { FIELD_WORDS, testKeys } from './policy-shape.ts'
+import type { Item } from './policy-engine.ts'
 import { decodeKeys, mistakeAt, mistakeAtKey, within, type Part, type Report } from './report.ts'
 import { toScalar, TYPE_SAYS } from './scalars.ts'
 
@@ -14,6 +16,8 @@ export type PolicyTest = {
   name: string
   user: string
   request: AccessRequest
+  /** Asked about this event of a stream, not about the stream. */
+  event?: NonNullable<Item['event']>
   /** Attributes of the resource; `undefined`: none are in hand and none can be had. */
   facts: Readonly<Record<string, unknown>>
   atMs: number
@@ -67,16 +71,19 @@ export function readTest(part: Part, parts: TestParts): PolicyTest | undefined {
     (key) => action.values.get(key),
     report,
   )
+  const resource = readResource(test.resource ?? {}, within(part, 'resource'), parts)
+  const fields = readFields(test.fields ?? {}, action, within(part, 'fields'), report)
   return {
     name,
     user,
     request: {
       action: action.name,
-      resource: readResource(test.resource ?? {}, within(part, 'resource'), parts),
-      fields: readFields(test.fields ?? {}, action, within(part, 'fields'), report),
+      resource,
+      fields,
       values,
-      ...(test.relation === true ? { relation: true } : {}),
+      ...(test.relation && { relation: test.relation }),
     },
+    ...readEvent(test.source, { action, resource, fields }, part, report),
     facts,
     atMs: Date.parse(test.at ?? DEFAULT_AT),
     want:
@@ -120,6 +127,28 @@ function readResource(
   else if (resource.product !== undefined) resource.type = 'product'
   else if (resource.organization !== undefined) resource.type = 'organization'
   return resource
+}
+
+/** On a stream, one whole name in `events` means that event; without it, or with a `*`, the stream is opened. */
+function readEvent(
+  source: EventSource | undefined,
+  { action, resource, fields }: { action: Action } & Pick<AccessRequest, 'resource' | 'fields'>,
+  part: Part,
+  report: Report,
+): Pick<PolicyTest, 'event'> {
+  const [name, ...others] = fields.events ?? []
+  const isEvent =
+    action.shape === 'stream' && name !== undefined && !name.endsWith('*') && others.length === 0
+  if (!isEvent) {
+    const says = 'a source is that of one event: name it in fields, as in { events: temperature }'
+    if (source !== undefined) mistakeAtKey(report, within(part, 'source'), says)
+    return {}
+  }
+  if (resource.type !== 'device' && (source ?? 'device') === 'device') {
+    const says = 'an event is sent by a device: name it in resource, or say source: cloud or api'
+    mistakeAt(report, part, says)
+  }
+  return { event: { name, source: source ?? 'device' } }
 }
 
 function readFields(

@@ -23,6 +23,7 @@ export type RuleDraft = {
   sources?: readonly EventSource[]
   when?: Hours
   limit?: Limit
+  maxAgeMs?: number
   because?: string
   tell?: string
   id?: string
@@ -77,6 +78,7 @@ export function readRule(
     ...(rule.sources && { sources: checkSources(rule.sources, actions, part, report) }),
     ...(rule.when && whenOf(part, report)),
     ...(rule.limit && limitOf(part, report)),
+    ...(rule.max_age !== undefined && { maxAgeMs: rule.max_age }),
     ...(rule.because && { because: rule.because }),
     ...(rule.tell && { tell: rule.tell }),
     ...(rule.id && { id: rule.id }),

@@ -9,6 +9,8 @@ import type { CompiledRule } from './rule-match.ts'
 export type RuleIndex = {
   /** The first rule, by position, that `holds`. */
   first(ask: Ask, holds: (rule: CompiledRule) => boolean): CompiledRule | undefined
+  /** All that `hold`, by position. */
+  every(ask: Ask, holds: (rule: CompiledRule) => boolean): readonly CompiledRule[]
   readonly all: readonly CompiledRule[]
 }
 
@@ -41,12 +43,13 @@ export function indexRules(rules: readonly CompiledRule[]): RuleIndex {
     }
   }
   const shelved = [...shelves.values()]
+  // With open facts or names anything may match, and every rule has to be seen.
+  const isWalked = (ask: Ask) => shelved.length === 0 || ask.itemwise || ask.reading === 'open'
 
   return {
     all: rules,
     first(ask, holds) {
-      // With open facts or names anything may match, and every rule has to be seen.
-      if (shelved.length > 0 && (ask.itemwise || ask.reading === 'open')) return rules.find(holds)
+      if (isWalked(ask)) return rules.find(holds)
       let found = rest.find(holds)
       for (const { key, rules: byValue } of shelved) {
         for (const value of valuesIn(ask, key)) {
@@ -56,6 +59,17 @@ export function indexRules(rules: readonly CompiledRule[]): RuleIndex {
         }
       }
       return found
+    },
+    every(ask, holds) {
+      if (isWalked(ask)) return rules.filter(holds)
+      // A rule stands once for each of its values, and several of them may be the resource's.
+      const found = new Set(rest.filter(holds))
+      for (const { key, rules: byValue } of shelved) {
+        for (const value of valuesIn(ask, key)) {
+          for (const rule of byValue.get(value) ?? []) if (holds(rule)) found.add(rule)
+        }
+      }
+      return [...found].toSorted((a, b) => a.position - b.position)
     },
   }
 }

@@ -1,7 +1,7 @@
 /** One rule of a grant as a function of an ask: its field names, conditions, sources and hours. */
 
 import type { FieldWord } from '../domain/catalog.ts'
-import type { GrantRule } from '../domain/grant.ts'
+import type { EventSource, GrantRule } from '../domain/grant.ts'
 import type { Ask } from './ask.ts'
 import { compileCondition, type ConditionCheck } from './conditions.ts'
 import { isWithin, type Zones } from './hours.ts'
@@ -16,11 +16,18 @@ export type CompiledRule = {
   words: readonly FieldMatch[]
   condition: ConditionCheck | undefined
   unless: ConditionCheck | undefined
-  /** Events of every source pass. */
-  allSources: boolean
+  /** Sources of which events pass; absent: every one. */
+  sources: ReadonlySet<EventSource> | undefined
 }
 
-type FieldMatch = { word: FieldWord; matches: (name: string) => boolean }
+/** A name may end in `*`: then it stands for all names of one beginning. */
+type FieldMatch = {
+  word: FieldWord
+  /** The rule names all of it. */
+  covers: (name: string) => boolean
+  /** The rule names some of it. */
+  meets: (name: string) => boolean
+}
 
 export function compileRule(rule: GrantRule, position: number): CompiledRule {
   return {
@@ -28,18 +35,18 @@ export function compileRule(rule: GrantRule, position: number): CompiledRule {
     position,
     words: FIELD_WORDS.flatMap((word) => {
       const names = rule.fields?.[word]
-      return names === undefined ? [] : [{ word, matches: fieldMatcher(word, names, rule.effect) }]
+      return names === undefined ? [] : [fieldMatcher(word, names, rule.effect)]
     }),
     condition: rule.condition && compileCondition(rule.condition),
     unless: rule.unless && compileCondition(rule.unless),
-    allSources: hasAllSources(rule),
+    sources: sourcesOf(rule),
   }
 }
 
 /** A `can` without sources means what devices publish; a `cannot` without them means all. */
-function hasAllSources({ effect, sources }: GrantRule): boolean {
-  if (sources === undefined) return effect === 'cannot'
-  return SOURCES.every((source) => sources.includes(source))
+function sourcesOf({ effect, sources }: GrantRule): ReadonlySet<EventSource> | undefined {
+  if (sources === undefined) return effect === 'cannot' ? undefined : new Set(['device'])
+  return SOURCES.every((source) => sources.includes(source)) ? undefined : new Set(sources)
 }
 
 /** A `can` matches names to the letter; a `cannot` without case, so that another spelling is no way around it. */
@@ -47,19 +54,21 @@ function fieldMatcher(
   word: FieldWord,
   names: readonly string[],
   effect: GrantRule['effect'],
-): (name: string) => boolean {
+): FieldMatch {
   const form = (name: string) => (effect === 'cannot' ? name.toLowerCase() : name)
   const isPrefix = (name: string) => PREFIX_WORDS.has(word) && name.endsWith('*')
   const exact = new Set(names.filter((name) => !isPrefix(name)).map(form))
   const prefixes = names.filter(isPrefix).map((name) => form(name.slice(0, -1)))
-  return (name) => {
+  const covers = (name: string) => {
     const formed = form(name)
-    if (exact.has(formed) || prefixes.some((prefix) => formed.startsWith(prefix))) return true
-    if (effect === 'can' || !isPrefix(formed)) return false
-    // Asked for all names of one beginning: forbidden where one of them is.
-    const beginning = formed.slice(0, -1)
-    return [...exact, ...prefixes].some((forbidden) => forbidden.startsWith(beginning))
+    return exact.has(formed) || prefixes.some((prefix) => formed.startsWith(prefix))
   }
+  const meets = (name: string) => {
+    if (covers(name) || !isPrefix(name)) return covers(name)
+    const beginning = form(name).slice(0, -1)
+    return [...exact, ...prefixes].some((named) => named.startsWith(beginning))
+  }
+  return { word, covers, meets }
 }
 
 /** Whether a `can` holds for this ask. Its hours come last, so that `outsideHours` means nothing else was missing. */
@@ -72,50 +81,49 @@ export function canHolds(compiled: CompiledRule, ask: Ask, zones: Zones): boolea
 }
 
 /** Whether a `can` is about this ask at all: everything but `unless` and hours. */
-export function canReaches({ words, condition, allSources }: CompiledRule, ask: Ask): boolean {
-  for (const { word, matches } of words) {
+export function canReaches({ words, condition, sources }: CompiledRule, ask: Ask): boolean {
+  for (const { word, covers, meets } of words) {
     const name = ask.names[word]
-    if (isOpenField(ask, name)) {
-      ask.open = true
-      if (ask.reading === 'strict') return false
-    } else if (name === undefined || !matches(name)) return false
+    if (ask.isOpenName(word)) {
+      ask.varies = true
+      if (ask.reading === 'strict' || (name !== undefined && !meets(name))) return false
+    } else if (name === undefined || !covers(name)) return false
   }
-  if (ask.action.shape === 'stream' && !allSources) {
-    ask.open = true
-    if (ask.reading === 'strict') return false
+  if (sources !== undefined && ask.action.shape === 'stream') {
+    if (ask.itemwise) {
+      ask.varies = true
+      if (ask.reading === 'strict') return false
+    } else if (ask.event === undefined || !sources.has(ask.event.source)) return false
   }
   return condition === undefined || needsTrue(condition(ask), ask.reading)
 }
 
 function isOnTime({ rule }: CompiledRule, ask: Ask, zones: Zones): boolean {
   if (rule.when === undefined || ask.ignoreHours) return true
-  if (isWithin(rule.when, ask.context.atMs, zones)) return true
+  if (isWithin(rule.when, ask.atMs, zones)) return true
   ask.outsideHours = true
   return false
 }
 
 export function cannotMatches(
-  { rule, words, condition, allSources }: CompiledRule,
+  { rule, words, condition, sources }: CompiledRule,
   ask: Ask,
   zones: Zones,
 ): boolean {
-  for (const { word, matches } of words) {
+  for (const { word, covers, meets } of words) {
     const name = ask.names[word]
-    if (isOpenField(ask, name)) {
-      ask.open = true
-      if (ask.reading === 'open') return false
+    if (ask.isOpenName(word)) {
+      ask.varies = true
+      if (ask.reading === 'open' && (name === undefined || !covers(name))) return false
       // A request that shows no name may be about any.
-    } else if (name !== undefined && !matches(name)) return false
+    } else if (name !== undefined && !meets(name)) return false
   }
-  if (ask.action.shape === 'stream' && !allSources) {
-    ask.open = true
-    if (ask.reading === 'open') return false
+  if (sources !== undefined && ask.action.shape === 'stream') {
+    if (ask.itemwise) {
+      ask.varies = true
+      if (ask.reading === 'open') return false
+    } else if (ask.event !== undefined && !sources.has(ask.event.source)) return false
   }
   if (condition !== undefined && !unlessFalse(condition(ask), ask.reading)) return false
-  return rule.when === undefined || isWithin(rule.when, ask.context.atMs, zones)
-}
-
-/** Each event of a stream has its own name, and so has each item of a list whose request names none. */
-function isOpenField({ action, itemwise }: Ask, name: string | undefined): boolean {
-  return action.shape === 'stream' || (itemwise && name === undefined)
+  return rule.when === undefined || isWithin(rule.when, ask.atMs, zones)
 }

@@ -5,9 +5,11 @@ import type { Decision } from '../domain/decision.ts'
 import type { PolicySet } from '../domain/grant.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Mistake } from '../lib/mistake.ts'
-import { createPolicyEngine } from './engine.ts'
+import { catalogFacts } from './catalog-facts.ts'
+import { createPolicyEngine, toRef } from './engine.ts'
 import type { NeedsFacts } from './policy-engine.ts'
 import type { PolicyTest } from './policy-test-reader.ts'
+import { compileGrant, type Verdict } from './verdict.ts'
 
 export type TestRun = {
   passed: number
@@ -21,6 +23,7 @@ export function runPolicyTests(
   { catalog, set }: { catalog: Catalog; set: PolicySet },
 ): TestRun {
   const engine = createPolicyEngine({ catalog, set, cacheSize: 1000 })
+  const parts = { catalog, facts: catalogFacts(catalog), zones: new Map() }
   const failed = tests.flatMap((test): Mistake[] => {
     const user = set.users.get(test.user)
     if (user === undefined) return [finding(test, `API user "${test.user}" is not in the set`)]
@@ -33,13 +36,27 @@ export function runPolicyTests(
       epoch: 0,
     }
     const context = { requestId: 'policy-test', atMs: test.atMs, address: '127.0.0.1' }
-    const got = engine.decide(principal, [test.request], () => test.facts, context)
+    const facts = () => test.facts
+    const got =
+      test.event === undefined
+        ? engine.decide(principal, [test.request], facts, context)
+        : toGot(compileGrant(user.grant, parts).judge(test.request, facts, context, test.event))
     return surprises(test, got).map((message) => finding(test, message))
   })
   return { passed: tests.length - new Set(failed.map(placeOf)).size, failed, notes: lonely(tests) }
 }
 
-function surprises({ want }: PolicyTest, got: Decision | NeedsFacts): string[] {
+type Got =
+  | Pick<Extract<Decision, { outcome: 'allow' }>, 'outcome' | 'rule' | 'obligations'>
+  | Pick<Extract<Decision, { outcome: 'deny' }>, 'outcome' | 'rule' | 'reason' | 'tell'>
+  | Pick<NeedsFacts, 'outcome'>
+
+function toGot(verdict: Verdict): Got {
+  if (verdict.outcome === 'needs_facts') return verdict
+  return { ...verdict, rule: verdict.rule && toRef(verdict.rule) }
+}
+
+function surprises({ want }: PolicyTest, got: Got): string[] {
   if (got.outcome === 'needs_facts') return ['no decision: facts are missing']
   const by = got.rule === undefined ? '' : ` by ${got.rule.file}:${got.rule.line}`
   if (want.outcome === 'deny') {

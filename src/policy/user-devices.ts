@@ -1,6 +1,6 @@
 /** The `devices` of an API user: all, listed ones, or those under conditions; for the whole boundary or by product. */
 
-import type { Action, Catalog } from '../domain/catalog.ts'
+import type { Catalog } from '../domain/catalog.ts'
 import type { Boundary, DeviceLimit } from '../domain/grant.ts'
 import { canonicalId, ID } from './catalog-facts.ts'
 import { readConditions, type ConditionDraft, type ConditionScope } from './condition-draft.ts'
@@ -105,8 +105,12 @@ export function isLimited(limits: Limits, boundary: Boundary | undefined): boole
   return boundary?.kind !== 'products' || boundary.products.some((id) => !Object.hasOwn(limits, id))
 }
 
-/** Actions for which an API user must say its devices. */
-export function needsDevices(actions: Iterable<Action>): Action | undefined {
-  for (const action of actions) if (action.onDevice) return action
-  return undefined
+/** An action for which an API user must say its devices: it is about one, or may be about all that the place holds. */
+export function needsDevices(
+  actions: ReadonlySet<string>,
+  { actions: known, routes }: Catalog,
+): string | undefined {
+  for (const action of actions) if (known.get(action)?.onDevice === true) return action
+  const meansAll = routes.filter(({ devices }) => devices.some(({ absent }) => absent === 'all'))
+  return meansAll.flatMap(({ deeds }) => deeds).find(({ action }) => actions.has(action))?.action
 }

@@ -1,6 +1,6 @@
 /** The `users` section: every API user with its boundary, devices and end, and the grant that its lines add up to. */
 
-import type { Action, Catalog } from '../domain/catalog.ts'
+import type { Catalog } from '../domain/catalog.ts'
 import type { ApiUser, Boundary, Grant, GrantRule } from '../domain/grant.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import { text, textList, z } from '../lib/shape.ts'
@@ -70,13 +70,9 @@ export function readUser(name: string, part: Part, parts: UserParts): ApiUser | 
 
   const granted = rules.filter(({ effect }) => effect === 'can')
   const actions = new Set(granted.flatMap((rule) => rule.actions))
-  const onDevice = needsDevices(actionsOf(actions, catalog))
-  if (onDevice !== undefined && !has(part, word)) {
-    mistakeAtKey(
-      report,
-      part,
-      `may do ${onDevice.name}, so it must say its ${word} (or ${word}: all)`,
-    )
+  const onDevice = has(part, word) ? undefined : needsDevices(actions, catalog)
+  if (onDevice !== undefined) {
+    mistakeAtKey(report, part, `may do ${onDevice}, so it must say its ${word} (or ${word}: all)`)
   }
   if (actions.size === 0) noteAt(report, part, `API user "${name}" is granted nothing`)
   if (boundary === undefined || expiry === undefined) return undefined
@@ -177,13 +173,6 @@ function checkTemplates(
         mistakeAt(report, rule.part, `uses $user.${name}, which attributes do not set${hint}`)
       }
     }
-  }
-}
-
-function* actionsOf(names: Iterable<string>, { actions }: Catalog): Iterable<Action> {
-  for (const name of names) {
-    const action = actions.get(name)
-    if (action !== undefined) yield action
   }
 }
 

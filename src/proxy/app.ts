@@ -1,7 +1,13 @@
 /** The data port: an express app that hands every request to the pipeline, and nothing else. */
 
 import { randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  IncomingMessage,
+  ServerResponse,
+  type Server,
+  type ServerOptions,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import express from 'express'
 import type { AuditLog } from '../audit/audit-log.ts'
@@ -50,7 +56,8 @@ export function createDataPort(parts: DataPortParts): Server {
   app.use(serve)
   // Express gives up on targets that it cannot parse; they are refused and recorded like all others.
   const throughExpress: Listener = app
-  const server = createServer(serverOptions(limits), (request, response) => {
+  const options = { ...serverOptions(limits), ...messagesOf(app) }
+  const server = createServer(options, (request, response) => {
     throughExpress(request, response, () => serve(request, response))
   })
   guardServer(server, limits, {
@@ -61,6 +68,21 @@ export function createDataPort(parts: DataPortParts): Server {
     addressOf: (socket, rawHeaders) => addressOf(peerOf(socket), rawHeaders),
   })
   return server
+}
+
+/**
+ * Node makes requests and responses of the very kind that express turns them into: to change the prototype of each one
+ * afterwards slows down all that reads them.
+ */
+function messagesOf(
+  app: express.Express,
+): Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'> {
+  class GateRequest extends IncomingMessage {}
+  class GateResponse<Asked extends IncomingMessage> extends ServerResponse<Asked> {}
+  Object.setPrototypeOf(GateRequest.prototype, app.request)
+  Object.setPrototypeOf(GateResponse.prototype, app.response)
+  Object.assign(app, { request: GateRequest.prototype, response: GateResponse.prototype })
+  return { IncomingMessage: GateRequest, ServerResponse: GateResponse }
 }
 
 type Listener = (request: IncomingMessage, response: ServerResponse, unparsable: () => void) => void

@@ -7,6 +7,7 @@ import { valuesOf } from './credentials.ts'
 import type { BodyGuard, Exchange, RawRequest } from './exchange.ts'
 import { readForm } from './form.ts'
 import { FORM, isJson, mediaTypeOf } from './media-type.ts'
+import { readParts } from './parts.ts'
 
 export type ReadBody = {
   /** Media type in lower case without parameters; empty where there is no body. */
@@ -15,6 +16,8 @@ export type ReadBody = {
   keys: Keys
   /** What is sent on; undefined: nothing, or what streams. */
   bytes: Buffer | undefined
+  /** The whole header under which it is sent on, where that is not `contentType`. */
+  sentAs?: string
   guard: BodyGuard
 }
 
@@ -64,14 +67,23 @@ async function readPresent(
         contentType: essence,
         guard: {
           kind: 'multipart',
-          boundary: boundary ?? refuse('The multipart boundary is missing.'),
+          boundary: requireBoundary(boundary),
           files: chosen.files,
           fields: chosen.fields,
         },
       }
+    case 'parts': {
+      const parts = readParts(await exchange.body(), chosen, requireBoundary(boundary))
+      refuseCredential(parts.keys, credential)
+      return { ...NONE, contentType: essence, ...parts }
+    }
     case 'raw':
       return { ...NONE, contentType: essence }
   }
+}
+
+function requireBoundary(boundary: string | undefined): string {
+  return boundary ?? refuse('The multipart boundary is missing.')
 }
 
 /** RFC 9112 §6.3: a request has a body when its framing says so. */
@@ -112,6 +124,7 @@ function takes(spec: PlainSpec, type: string): boolean {
     case 'fields':
       return spec.types.some((kind) => (kind === 'json' ? isJson(type) : type === FORM))
     case 'multipart':
+    case 'parts':
       return type === 'multipart/form-data'
     case 'raw':
       // A form may hold a token: it is never passed on unread.

@@ -4,9 +4,9 @@ import type { RequestContext, Resource } from '../domain/access-request.ts'
 import type { Decision } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
-import type { FactsInHand, PolicyEngine } from '../policy/policy-engine.ts'
+import type { FactsInHand, NeedsFacts, PolicyEngine } from '../policy/policy-engine.ts'
 import type { Directory } from '../upstream/directory.ts'
-import { hasKeys } from './cut.ts'
+import { answerable } from './answerable.ts'
 import type { Asked } from './describe.ts'
 
 export type Decide = (
@@ -14,6 +14,9 @@ export type Decide = (
   asked: Asked,
   context: RequestContext,
 ) => Promise<Decision> | Decision
+
+/** As many look-ups are made side by side without a thought for a cheaper way. */
+const handful = 4
 
 export function createDecide(policy: PolicyEngine, directory: Directory): Decide {
   return (principal, asked, context) => {
@@ -23,68 +26,59 @@ export function createDecide(policy: PolicyEngine, directory: Directory): Decide
     const facts = createFacts(directory)
     const first = policy.decide(principal, asked.requests, facts.inHand, context)
     return first.outcome === 'needs_facts'
-      ? again(principal, asked, first.resources, facts, context)
-      : cuttable(asked, first)
+      ? again(principal, asked, first, facts, context)
+      : answerable(asked, first)
   }
 
   async function again(
     principal: Principal,
     asked: Asked,
-    wanted: readonly Resource[],
+    { resources, maxAgeMs }: NeedsFacts,
     facts: Facts,
     context: RequestContext,
   ): Promise<Decision> {
+    const { user } = principal
+    const many = resources.length > handful
+    const prepared = many ? await directory.prepare(resources, user, maxAgeMs) : undefined
     await Promise.all(
-      wanted.map(async (resource) => {
-        facts.put(resource, await directory.attributes(resource, principal.user))
+      resources.map(async (resource) => {
+        // What was read for this request is young enough for it, however long that took.
+        const known = prepared?.(resource) ?? facts.inHand(resource, maxAgeMs)
+        const found = known ?? (await directory.attributes(resource, user, maxAgeMs))
+        facts.put(resource, found, maxAgeMs)
       }),
     )
     const second = policy.decide(principal, asked.requests, facts.inHand, context)
     // All that was ever looked at is in hand now, so this cannot repeat.
     if (second.outcome === 'needs_facts') throw new Problem('attribute_unavailable')
-    return cuttable(asked, second)
+    return answerable(asked, second)
   }
 }
 
 type Attributes = Readonly<Record<string, unknown>>
-type Facts = { inHand: FactsInHand; put(resource: Resource, attributes: Attributes): void }
+type Facts = {
+  inHand: FactsInHand
+  put(resource: Resource, attributes: Attributes, maxAgeMs: number | undefined): void
+}
 
 /** One request's view of the directory's cache: what it has seen does not age out between two asks. */
 function createFacts(directory: Directory): Facts {
-  let seen: Map<string, Attributes> | undefined
-  const put = (resource: Resource, attributes: Attributes) => {
+  let seen: Map<string, { attributes: Attributes; limitMs: number }> | undefined
+  const put: Facts['put'] = (resource, attributes, maxAgeMs = Number.POSITIVE_INFINITY) => {
     seen ??= new Map()
-    seen.set(keyOf(resource), attributes)
+    seen.set(keyOf(resource), { attributes, limitMs: maxAgeMs })
   }
   return {
     put,
-    inHand(resource) {
+    inHand(resource, maxAgeMs) {
       const known = seen?.get(keyOf(resource))
-      if (known !== undefined) return known
-      const cached = directory.cached(resource)
-      if (cached !== undefined) put(resource, cached)
+      // What was young enough for one rule may be too old for another.
+      if (known !== undefined && known.limitMs <= (maxAgeMs ?? Number.POSITIVE_INFINITY)) {
+        return known.attributes
+      }
+      const cached = directory.cached(resource, maxAgeMs)
+      if (cached !== undefined) put(resource, cached, maxAgeMs)
       return cached
-    },
-  }
-}
-
-/** Answers without keys stream by whole: where a rule shows only a part of them, nothing is shown. */
-function cuttable(asked: Asked, decision: Decision): Decision {
-  const { way, answer } = asked.route
-  if (decision.outcome === 'deny' || way !== 'streaming' || hasKeys(answer)) return decision
-  const { obligations, rule, facts } = decision
-  if (obligations.answer === undefined && obligations.hide.size === 0) return decision
-  const [first] = asked.requests
-  const { device, product, organization } = first?.resource ?? {}
-  return {
-    outcome: 'deny',
-    reason: 'cannot_filter_yet',
-    rule,
-    tell: undefined,
-    facts,
-    failed: {
-      action: first?.action ?? asked.route.id,
-      resource: device ?? product ?? organization ?? 'none',
     },
   }
 }

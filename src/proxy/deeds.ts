@@ -1,6 +1,6 @@
 /** What a request may mean, deed by deed, and each deed as the access request that is decided. */
 
-import type { AccessRequest, Resource, Value } from '../domain/access-request.ts'
+import type { AccessRequest, Value } from '../domain/access-request.ts'
 import type { Deed, FieldWord, Route, ValuePlace } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { QueryEntry } from '../domain/target.ts'
@@ -59,13 +59,11 @@ function specialAccept(byAccept: readonly Deed[], { rawHeaders }: RawRequest): s
   return named
 }
 
+/** An access request but for what it is about. */
+export type Question = Omit<AccessRequest, 'resource' | 'relation'>
+
 /** @throws Problem `invalid_body` */
-export function toAccessRequest(
-  route: Route,
-  deed: Deed,
-  resolved: Resolved,
-  inputs: Inputs,
-): AccessRequest {
+export function questionOf(route: Route, deed: Deed, inputs: Inputs): Question {
   const fields: Partial<Record<FieldWord, readonly string[]>> = {}
   for (const [word, place] of Object.entries(deed.fields)) {
     const value = valueAt(place, inputs)
@@ -87,18 +85,18 @@ export function toAccessRequest(
     const [value] = present
     if (value !== undefined) values[name] = value
   }
-  const resource: Resource = resolved.kind === 'resource' ? resolved.resource : { type: 'none' }
-  return {
-    action: deed.action,
-    resource,
-    fields,
-    values,
-    ...(route.relation !== undefined && { relation: true as const }),
-  }
+  return { action: deed.action, fields, values }
 }
 
-/** Every device of a body times every name in it, asked in one turn of the event loop. */
-const MAX_QUESTIONS = 20_000
+/** What is unresolved is denied; in the record it stands as nothing of the fleet. */
+export function toAccessRequest(question: Question, resolved: Resolved): AccessRequest {
+  if (resolved.kind === 'unresolved') return { ...question, resource: { type: 'none' } }
+  const { resource, relation } = resolved
+  return relation === undefined ? { ...question, resource } : { ...question, resource, relation }
+}
+
+/** Every device of a body times every name in it, asked in one turn of the event loop: some 50 ms of it at most. */
+const MAX_QUESTIONS = 15_000
 
 /** @throws Problem `payload_too_large` where to decide would hold up everybody else */
 export function bounded(requests: readonly AccessRequest[]): readonly AccessRequest[] {

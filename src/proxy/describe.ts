@@ -1,7 +1,7 @@
 /** From a matched route to the access requests that are decided and the one request that may be sent on. */
 
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
-import type { Catalog, Deed, Pattern, Route } from '../domain/catalog.ts'
+import type { Catalog, Pattern, Route } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
@@ -9,10 +9,20 @@ import type { QueryEntry } from '../domain/target.ts'
 import { readBody } from './body.ts'
 import { isDecimal } from './body-fields.ts'
 import type { Credential } from './credentials.ts'
-import { bounded, contentTypeOf, deedsOf, toAccessRequest, type Inputs } from './deeds.ts'
+import {
+  bounded,
+  contentTypeOf,
+  deedsOf,
+  questionOf,
+  toAccessRequest,
+  type Inputs,
+  type Question,
+} from './deeds.ts'
 import type { BodyGuard, Exchange } from './exchange.ts'
 import type { IdResolver, Named, Resolved } from './ids.ts'
 import { namedDevices, requireAgreement } from './named-devices.ts'
+import { otherDevices } from './other-devices.ts'
+import type { Relate } from './relations.ts'
 import { encodeQuery, encodeSegment } from './target.ts'
 
 /** What a client asks for, in the gate's words. */
@@ -36,11 +46,10 @@ export type Describe = (
   principal: Principal,
 ) => Promise<Asked>
 
-const NO_DEVICE: Resolved = { kind: 'unresolved', reason: 'outside_devices' }
 const NO_OTHERS: readonly Resolved[] = []
 
 /** @returns a function that throws Problem `unknown_query_key`, `invalid_body`, `no_deed` and what reading a body throws */
-export function createDescribe(catalog: Catalog, ids: IdResolver): Describe {
+export function createDescribe(catalog: Catalog, ids: IdResolver, relate: Relate): Describe {
   return async (exchange, route, params, credential, principal) => {
     const { query } = credential.target
     requireDeclared(query, route)
@@ -48,21 +57,35 @@ export function createDescribe(catalog: Catalog, ids: IdResolver): Describe {
     const read = await readBody(exchange, route.body, { name: parameter, taken: credential.inForm })
     const contentType = contentTypeOf(route, read, exchange.raw)
     const body = contentType === read.contentType ? read : { ...read, contentType }
-    const deeds = deedsOf(route, body, exchange.raw)
     const inputs: Inputs = { params, query, body }
+    const questions = deedsOf(route, body, exchange.raw).map((deed) =>
+      questionOf(route, deed, inputs),
+    )
 
     const named: Named = pick(params)
     const spec = catalog.resources.device
-    const devices = namedDevices(route, inputs, spec)
+    const { ids: devices, reach } = namedDevices(route, inputs, spec)
     requireAgreement(named, devices, spec)
-    const resolveNamed = async (device: string | undefined) =>
-      device === undefined ? NO_DEVICE : ids.resolve({ ...named, device }, principal)
     const place = await ids.resolve(named, principal)
-    const others = devices.length === 0 ? NO_OTHERS : await Promise.all(devices.map(resolveNamed))
+    const { relation, method } = route
+    const found =
+      relation === undefined || place.kind === 'unresolved'
+        ? place
+        : await relate(
+            { relation, method },
+            params,
+            place.resource,
+            actionsOf(questions),
+            principal,
+          )
+    const subject = reach === 'all' ? everyDeviceOf(found) : found
+    const others =
+      devices.length === 0 ? NO_OTHERS : await otherDevices(devices, place, ids, principal)
     // Naming a device narrows nothing: what is done to the place is decided on the place as well.
-    const asksPlace = ({ action }: Deed) =>
-      others.length === 0 || catalog.actions.get(action)?.onDevice === false
-    const bad = isBad(place) ? place : others.find(isBad)
+    const asksPlace = ({ action }: Question) =>
+      reach === 'all' || others.length === 0 || catalog.actions.get(action)?.onDevice === false
+    const bad = [subject, ...others].find(isBad)
+    // What is sent on is about the place that the path names, also where a device in it is decided.
     const resource: Resource = place.kind === 'resource' ? place.resource : { type: 'none' }
     const { type: _, ...ownIds } = resource
     const decided = { ...params, ...ownIds }
@@ -74,17 +97,15 @@ export function createDescribe(catalog: Catalog, ids: IdResolver): Describe {
       route,
       target,
       requests: bounded([
-        ...deeds.filter(asksPlace).map((deed) => toAccessRequest(route, deed, place, inputs)),
-        ...others.flatMap((resolved) =>
-          deeds.map((deed) => toAccessRequest(route, deed, resolved, inputs)),
-        ),
+        ...questions.filter(asksPlace).map((question) => toAccessRequest(question, subject)),
+        ...others.flatMap((other) => questions.map((question) => toAccessRequest(question, other))),
       ]),
       unresolved: bad?.reason,
       resource,
       upstream: {
         target: route.upstream.text === route.pattern.text ? target : filled(route.upstream),
         body: body.bytes,
-        contentType: body.contentType,
+        contentType: body.sentAs ?? body.contentType,
         guard: body.guard,
       },
     }
@@ -107,6 +128,15 @@ function requireDeclared(query: readonly QueryEntry[], route: Route): void {
       throw new Problem('invalid_request', { says: 'A query parameter is missing.' })
     }
   }
+}
+
+function actionsOf(questions: readonly Question[]): string[] {
+  return questions.map(({ action }) => action)
+}
+
+/** Named too little to be about some devices: it is about all that the place holds. */
+function everyDeviceOf(place: Resolved): Resolved {
+  return place.kind === 'resource' ? { ...place, relation: 'all' } : place
 }
 
 function isBad(resolved: Resolved): resolved is Resolved & { kind: 'unresolved' } {

@@ -1,6 +1,6 @@
 /** One request and its answer, without sockets: all that the pipeline may touch. */
 
-import type { Envelope, OutcomeFields } from '../audit/audit-log.ts'
+import type { Envelope, OutcomeFields, StreamCount } from '../audit/audit-log.ts'
 import type { Obligations } from '../domain/decision.ts'
 import type { AnswerSpec } from '../domain/catalog.ts'
 import type { Problem } from '../domain/problem.ts'
@@ -23,6 +23,37 @@ export type BodyGuard =
 /** How the answer is cut. Present only for answers that are read by the gate. */
 export type Cut = { answer: AnswerSpec; obligations: Obligations }
 
+export type AssembledAnswer = {
+  status: number
+  contentType: string
+  body: Buffer
+  upstream: { status: number | undefined; requestId: string | undefined }
+  list?: OutcomeFields['list']
+  /** Whole seconds, of an error that the cloud said it of. */
+  retryAfterS?: number
+}
+
+/** The client's end of an event stream: the only one that writes to it. */
+export interface EventSink {
+  /** Sends head and first bytes. */
+  begin(): void
+  /**
+   * One whole event or comment. What the client does not take is held, up to the bound; beyond it the stream is ended
+   * as `slow_reader`, and nothing more is written.
+   */
+  write(piece: Buffer): void
+  /** `answered`: a plain end. Anything else breaks the connection, so that the client sees no whole answer. Once. */
+  end(ended: string): void
+  /** Called once, when the client has gone or the stream was ended by the sink itself. */
+  onEnd(callback: () => void): void
+  /** Kept for the outcome record. */
+  count: StreamCount
+  readonly open: boolean
+  /** Bytes that the client's connection has not taken yet, and all that it ever took. */
+  readonly waiting: number
+  readonly taken: number
+}
+
 export interface Exchange {
   readonly raw: RawRequest
   readonly envelope: Envelope
@@ -35,6 +66,18 @@ export interface Exchange {
   filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields>
   /** Streams the request, and the answer too unless it has keys to cut. */
   forward(request: UpstreamRequest, guard: BodyGuard, cut: Cut | undefined): Promise<OutcomeFields>
+  /**
+   * A cut list that the gate put together: one piece with its true length, no validator and no range; HEAD as GET.
+   * `status` is below 400, or the cloud's own error with its body cut.
+   */
+  send(answer: AssembledAnswer): OutcomeFields
+  /** Aborted when the client goes away before it was answered. */
+  readonly gone: AbortSignal
+  /**
+   * Opens an event stream. `serve` is called once, with the client's end of it; resolves when the stream has ended.
+   * @throws Problem as long as `serve` throws it before `begin`
+   */
+  stream(serve: (sink: EventSink) => void | Promise<void>): Promise<OutcomeFields>
   /** An answer of the gate's own. */
   answer(status: number, body: unknown): OutcomeFields
   /** The only writer of error bodies on the data port. Destroys the connection if bytes have gone out already. */

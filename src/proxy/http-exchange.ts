@@ -6,12 +6,20 @@ import type { ErrorShape } from '../domain/catalog.ts'
 import type { Problem } from '../domain/problem.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
 import { endWithBody } from './early-end.ts'
-import type { BodyGuard, Cut, Exchange, RawRequest } from './exchange.ts'
+import type {
+  AssembledAnswer,
+  BodyGuard,
+  Cut,
+  EventSink,
+  Exchange,
+  RawRequest,
+} from './exchange.ts'
 import { filterAnswer, type SmallWay } from './filter.ts'
 import type { Forwarder } from './forward.ts'
 import { headProblem, ownHeaders } from './headers.ts'
 import { readBody, refuseEncoded } from './read-body.ts'
 import { reject, type Sent } from './reject.ts'
+import { ResponseSink, serveSink } from './streams/event-sink.ts'
 import type { UpstreamFacts } from './transfer.ts'
 
 /** Shared by all exchanges of one gate. */
@@ -20,6 +28,8 @@ export type ExchangeParts = SmallWay & {
   shape: ErrorShape
   /** Request bodies that are read whole. */
   maxBodyBytes: number
+  /** What a client of an event stream may leave waiting. */
+  streamBufferBytes: number
 }
 
 export class HttpExchange implements Exchange {
@@ -30,6 +40,7 @@ export class HttpExchange implements Exchange {
   readonly #response: ServerResponse
   readonly #facts: UpstreamFacts = { status: undefined, requestId: undefined }
   #body: Promise<Buffer> | undefined
+  #gone: AbortController | undefined
 
   constructor(
     parts: ExchangeParts,
@@ -83,6 +94,67 @@ export class HttpExchange implements Exchange {
       requestId: this.envelope.requestId,
       facts: this.#facts,
     })
+  }
+
+  /** Made when somebody asks: most requests have nobody who waits for it. */
+  get gone(): AbortSignal {
+    if (this.#gone !== undefined) return this.#gone.signal
+    const gone = new AbortController()
+    this.#gone = gone
+    if (this.#clientIsGone()) gone.abort()
+    const response = this.#response
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort()
+    })
+    return gone.signal
+  }
+
+  send(answer: AssembledAnswer): OutcomeFields {
+    const { status, contentType, body, upstream, list, retryAfterS } = answer
+    this.#refuseOddHead()
+    this.#facts.status = upstream.status
+    this.#facts.requestId = upstream.requestId
+    const record = list === undefined ? {} : { list }
+    if (this.#response.headersSent || this.#clientIsGone()) {
+      return { ...this.#outcome({ status: 0, bytes: 0 }, 'client_gone'), ...record }
+    }
+    const from = upstream.requestId === undefined ? {} : { 'x-request-id': upstream.requestId }
+    const headers = this.#parts.answerHeaders({
+      status,
+      headers: {
+        ...{ 'content-type': contentType, ...from },
+        ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+      },
+      mode: 'cut',
+      requestId: this.envelope.requestId,
+      // What came from upstream is not in this head.
+      credential: '',
+    })
+    headers.push('content-length', String(body.length))
+    const sent = endWithBody(this.#request, this.#response, status, headers, body)
+    return { ...this.#outcome(sent, 'answered'), ...record }
+  }
+
+  async stream(serve: (sink: EventSink) => void | Promise<void>): Promise<OutcomeFields> {
+    this.#refuseOddHead()
+    if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
+    const headers = this.#parts.answerHeaders({
+      status: 200,
+      headers: { 'content-type': 'text/event-stream' },
+      mode: 'stream',
+      requestId: this.envelope.requestId,
+      // What came from upstream is not in this head.
+      credential: '',
+    })
+    const sink = new ResponseSink({
+      request: this.#request,
+      response: this.#response,
+      headers,
+      bufferBytes: this.#parts.streamBufferBytes,
+    })
+    const ended = await serveSink(sink, serve)
+    const sent = { status: sink.begun ? 200 : 0, bytes: sink.bytes }
+    return { ...this.#outcome(sent, ended), events: sink.count }
   }
 
   /** `body` undefined: no body at all. `headers`: a flat name-value list, added to the gate's own. */

@@ -1,22 +1,28 @@
 /** Slugs, names and other spellings become ids before anything is decided; what cannot be resolved is denied. */
 
-import type { Resource } from '../domain/access-request.ts'
+import type { AccessRequest, Resource } from '../domain/access-request.ts'
 import type { Catalog, ResourceSpec } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
 import type { Boundary } from '../domain/grant.ts'
 import type { Principal } from '../domain/principal.ts'
+import { isInside } from '../policy/boundary.ts'
 import type { Directory } from '../upstream/directory.ts'
 
 export type Resolved =
-  | { kind: 'resource'; resource: Resource }
+  | { kind: 'resource'; resource: Resource; relation?: AccessRequest['relation'] }
   | { kind: 'unresolved'; reason: Extract<DenyReason, 'outside_boundary' | 'outside_devices'> }
 
 /** Path parameters that name resources; the catalog's patterns call them so. */
 export type Named = { organization?: string; product?: string; device?: string }
 
 export type IdResolver = {
-  /** At once where all is spelled as ids and nobody has to be asked. */
-  resolve(named: Named, principal: Principal): Resolved | Promise<Resolved>
+  /**
+   * At once where all is spelled as ids and nobody has to be asked. `maxAgeMs`: how old it may be which product a device
+   * is in, where that is tighter than what is configured.
+   */
+  resolve(named: Named, principal: Principal, maxAgeMs?: number): Resolved | Promise<Resolved>
+  /** False: it will be denied whatever it holds, so nobody is asked about what it holds. */
+  isInReach(place: Resource, principal: Principal): boolean
 }
 
 /**
@@ -27,14 +33,22 @@ export function createIdResolver(
   directory: Directory,
   boundaryOf: (user: string) => Boundary | undefined,
 ): IdResolver {
-  function resolve(named: Named, principal: Principal): Resolved | Promise<Resolved> {
+  function resolve(
+    named: Named,
+    principal: Principal,
+    maxAgeMs?: number,
+  ): Resolved | Promise<Resolved> {
     const organization = spelledAsId(named.organization, resources.organization)
     const product = spelledAsId(named.product, resources.product)
-    if (organization === null || product === null) return lookUp(named, principal)
-    return inPlace(placeOf(organization, product), named.device, principal)
+    if (organization === null || product === null) return lookUp(named, principal, maxAgeMs)
+    return inPlace(placeOf(organization, product), named.device, principal, maxAgeMs)
   }
 
-  async function lookUp(named: Named, principal: Principal): Promise<Resolved> {
+  async function lookUp(
+    named: Named,
+    principal: Principal,
+    maxAgeMs: number | undefined,
+  ): Promise<Resolved> {
     const { user } = principal
     let organization = spelledAsId(named.organization, resources.organization)
     if (organization === null) {
@@ -43,7 +57,7 @@ export function createIdResolver(
     let product = spelledAsId(named.product, resources.product)
     if (product === null) product = (await directory.product(named.product ?? '', user))?.id ?? null
     if (organization === null || product === null) return outside('outside_boundary')
-    return inPlace(placeOf(organization, product), named.device, principal)
+    return inPlace(placeOf(organization, product), named.device, principal, maxAgeMs)
   }
 
   /** In a product the cloud takes ids only; without one a name too, and the directory says which product it is in. */
@@ -51,10 +65,11 @@ export function createIdResolver(
     place: Resource,
     spelling: string | undefined,
     principal: Principal,
+    maxAgeMs: number | undefined,
   ): Resolved | Promise<Resolved> {
     if (spelling === undefined) return inOrganization(place, principal)
     const id = idOf(spelling, resources.device)
-    if (place.product === undefined) return lookUpDevice(id, spelling, place, principal)
+    if (place.product === undefined) return lookUpDevice(id, spelling, place, principal, maxAgeMs)
     if (id === undefined) return outside('outside_devices')
     return inOrganization({ ...place, type: 'device', device: id }, principal)
   }
@@ -64,12 +79,19 @@ export function createIdResolver(
     spelling: string,
     place: Resource,
     principal: Principal,
+    maxAgeMs: number | undefined,
   ): Promise<Resolved> {
-    const found = await directory.device(id ?? spelling, principal.user)
+    const found = await directory.device(id ?? spelling, principal.user, maxAgeMs)
     if (found?.product === undefined) return outside('outside_boundary')
     if (id !== undefined && found.id !== id) return outside('outside_devices')
     const { product, id: device } = found
-    return inOrganization({ ...place, type: 'device', product, device }, principal)
+    const resource: Resource = { ...place, type: 'device', product, device }
+    // The organization in the path says nothing about a device that is in none of its products.
+    if (product !== undefined || place.organization === undefined) {
+      return inOrganization(resource, principal)
+    }
+    directory.deadEnd({ type: 'device', device }, principal.user)
+    return outside('outside_boundary')
   }
 
   /** Whose a product is matters to API users of an organization, and where the path says one as well. */
@@ -86,11 +108,21 @@ export function createIdResolver(
   async function ownedBy(product: string, place: Resource, { user }: Principal): Promise<Resolved> {
     const owner = (await directory.product(product, user))?.organization
     const agrees = owner !== undefined && (place.organization ?? owner) === owner
-    if (!agrees) return outside('outside_boundary')
+    if (!agrees) {
+      const { organization: _, ...found } = place
+      directory.deadEnd(found, user)
+      return outside('outside_boundary')
+    }
     return { kind: 'resource', resource: { ...place, organization: owner } }
   }
 
-  return { resolve }
+  return {
+    resolve,
+    isInReach(place, { user, issued }) {
+      const today = boundaryOf(user)
+      return today !== undefined && isInside(place, today) && isInside(place, issued.boundary)
+    },
+  }
 }
 
 function placeOf(organization: string | undefined, product: string | undefined): Resource {

@@ -1,7 +1,7 @@
 /** Reads the part headers of a multipart body while it streams past: only declared parts may go on. */
 
-import { Problem } from '../domain/problem.ts'
 import type { BodyGuard } from './exchange.ts'
+import { malformed, readPartHead, type PartHead } from './part-head.ts'
 
 const maxPartHead = 16 * 1024
 
@@ -116,49 +116,4 @@ function expectBeginning(text: Buffer, marker: Buffer): false {
 
 function matches(declared: string, name: string): boolean {
   return declared.endsWith('*') ? name.startsWith(declared.slice(0, -1)) : name === declared
-}
-
-type PartHead = { name: string; file: boolean }
-
-const knownHeaders: ReadonlySet<string> = new Set([
-  'content-disposition',
-  'content-type',
-  'content-transfer-encoding',
-  'content-length',
-])
-
-function readPartHead(text: string): PartHead {
-  let part: PartHead | undefined
-  const seen = new Set<string>()
-  for (const line of text.split('\r\n')) {
-    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-    if (/[\u0000-\u001f\u007f\ufffd]/.test(line)) throw malformed('a control character')
-    const match = /^([A-Za-z-]+): *(.*)$/.exec(line)
-    const name = match?.[1]?.toLowerCase() ?? ''
-    if (!knownHeaders.has(name) || seen.has(name)) throw malformed('an odd part header')
-    seen.add(name)
-    const value = match?.[2] ?? ''
-    if (name === 'content-disposition') part = readDisposition(value)
-    if (name === 'content-transfer-encoding' && !/^(7bit|8bit|binary)$/i.test(value)) {
-      throw malformed('an encoded part')
-    }
-  }
-  if (part === undefined) throw malformed('a part without a name')
-  return part
-}
-
-/** `form-data; name="…"; filename="…"`: nothing escaped, nothing twice, nothing else (RFC 7578 §4.2). */
-function readDisposition(value: string): PartHead {
-  const match =
-    /^form-data *; *name=(?:"([^"\\]+)"|([\w.-]+)) *(; *filename=(?:"[^"]*"|[\w.-]+) *)?$/i.exec(
-      value,
-    )
-  const name = match?.[1] ?? match?.[2]
-  // A backslash before the closing quote is an escape to some and a character to others.
-  if (name === undefined || /\\" *$/.test(value)) throw malformed('an odd content disposition')
-  return { name, file: match?.[3] !== undefined }
-}
-
-function malformed(cause: string): Problem {
-  return new Problem('invalid_body', { cause })
 }

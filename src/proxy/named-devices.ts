@@ -1,26 +1,33 @@
 /** Devices that a query or a body names beside the path. */
 
 import type { Value } from '../domain/access-request.ts'
-import type { ResourceSpec, Route } from '../domain/catalog.ts'
+import type { DevicePlace, ResourceSpec, Route } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import { valueAt, type Inputs } from './deeds.ts'
 import { idOf, type Named } from './ids.ts'
 
-/** Each is decided in the same turn; a cloud's own batches are smaller. */
-const MAX_DEVICES = 1000
+/** Each is decided in the same turn. Without a product each is a look-up as well. */
+const MAX_IN_PRODUCT = 5_000
+const MAX_LOOKED_UP = 1000
 
-const NO_IDS: readonly string[] = []
+/** A canonical id; undefined: a name that is none, which nobody resolves here. */
+export type NamedDevice = string | undefined
+
+export type NamedDevices = {
+  /** Each once. */
+  ids: readonly NamedDevice[]
+  /** `all`: a key is missing without which the cloud takes every device of the place. */
+  reach: 'named' | 'all'
+}
+
+const NOTHING: NamedDevices = { ids: [], reach: 'named' }
 
 /**
- * Their ids, each once; undefined: a name that is no id, which nobody resolves here.
- * @throws Problem `invalid_request`
+ * @throws Problem `invalid_request`, `payload_too_large`
  */
-export function namedDevices(
-  route: Route,
-  inputs: Inputs,
-  spec: ResourceSpec,
-): readonly (string | undefined)[] {
-  if (route.devices.length === 0) return NO_IDS
+export function namedDevices(route: Route, inputs: Inputs, spec: ResourceSpec): NamedDevices {
+  if (route.devices.length === 0) return NOTHING
+  refuseLookalikes(route, inputs)
   const ids = route.devices.flatMap(({ in: where, key, list }) => {
     const value = valueAt({ in: where, key }, inputs)
     if (value === undefined) return []
@@ -33,10 +40,40 @@ export function namedDevices(
       return id === undefined || id === item ? id : refuseIds(key)
     })
   })
-  if (ids.length > MAX_DEVICES) {
-    throw new Problem('payload_too_large', { says: `More than ${MAX_DEVICES} devices are named.` })
+  const most = Object.hasOwn(inputs.params, 'product') ? MAX_IN_PRODUCT : MAX_LOOKED_UP
+  if (ids.length > most) {
+    throw new Problem('payload_too_large', { says: `More than ${most} devices are named.` })
   }
-  return [...new Set(ids)]
+  const reachesAll = route.devices.some((place) => isMissing(place, inputs))
+  return { ids: [...new Set(ids)], reach: reachesAll ? 'all' : 'named' }
+}
+
+function isMissing({ in: where, key, absent, or = [] }: DevicePlace, inputs: Inputs): boolean {
+  if (absent === undefined) return false
+  return [key, ...or].every((one) => valueAt({ in: where, key: one }, inputs) === undefined)
+}
+
+/** A body of any keys may hold one that the cloud takes for a place of devices, and the gate does not. */
+function refuseLookalikes({ devices, body }: Route, { body: { keys } }: Inputs): void {
+  const options = body.kind === 'choice' ? body.of : [body]
+  if (!options.some(({ kind }) => kind === 'json')) return
+  const known = new Set(devices.flatMap((place) => (place.in === 'body' ? place.key : [])))
+  const letters = new Set([...known].map(lettersOf))
+  for (const key of Object.keys(keys)) {
+    if (known.has(key) || !letters.has(lettersOf(key))) continue
+    throw new Problem('invalid_request', {
+      says: 'A key of the body is spelled nearly like one that names devices.',
+    })
+  }
+}
+
+/** What is left of a key for a reader who does not mind letter case, separators and forms of letters. */
+function lettersOf(key: string): string {
+  return key
+    .normalize('NFKC')
+    .toUpperCase()
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]/gu, '')
 }
 
 function refuseIds(key: string): never {
@@ -54,7 +91,7 @@ function isList(value: Value): value is readonly Value[] {
  */
 export function requireAgreement(
   { device }: Named,
-  others: readonly (string | undefined)[],
+  others: readonly NamedDevice[],
   spec: ResourceSpec,
 ): void {
   if (device === undefined || others.length === 0) return

@@ -2,7 +2,7 @@
 
 import type { AuditLog, Durability, OutcomeFields } from '../audit/audit-log.ts'
 import type { Catalog } from '../domain/catalog.ts'
-import { Problem } from '../domain/problem.ts'
+import { Problem, type ProblemCode } from '../domain/problem.ts'
 import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Tokens } from '../store/tokens.ts'
 import { takeCredential } from './credentials.ts'
@@ -24,10 +24,17 @@ export type PipelineParts = {
   policy: PolicyEngine
   enforce: Enforce
   audit: AuditLog
-  /** Told the private cause of what a client sees as a bare 500. */
-  onFault: (cause: unknown) => void
+  /** Told what went wrong where neither client nor policy is at fault: its cause is for operators alone. */
+  onFault: (problem: Problem, requestId: string) => void
   durability: Readonly<Record<'read' | 'change', Durability>>
 }
+
+/** The gate's own, and answers of the cloud that the catalog or the configuration does not fit. */
+const FAULTS: ReadonlySet<ProblemCode> = new Set([
+  'internal',
+  'unfilterable_answer',
+  'upstream_refused',
+])
 
 export type Pipeline = (exchange: Exchange) => Promise<void>
 
@@ -49,10 +56,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       const decision = await decide(principal, asked, record.context) //      -> decision
       await record.commit(asked, decision) //                                 -> audit commit
       tokens.confirm(principal)
-      outcome = await enforce(exchange, principal, asked, decision) //        -> forward | filter | reject
+      outcome = await enforce(exchange, principal, asked, decision, record) // -> forward | filter | reject
     } catch (thrown) {
       const problem = await record.refuse(Problem.from(thrown)) //            no record, no service
-      if (problem.code === 'internal') onFault(problem.cause)
+      if (FAULTS.has(problem.code)) onFault(problem, exchange.envelope.requestId)
       outcome = exchange.reject(problem)
     } finally {
       record.close(outcome) //                                                -> audit close

@@ -1,6 +1,6 @@
 /** One request's way into the audit log: one decision or one reject row, never both, never neither. */
 
-import type { AuditEntry, DecisionFields, OutcomeFields } from '../audit/audit-log.ts'
+import type { AuditEntry, DecisionFields, OutcomeFields, StreamCount } from '../audit/audit-log.ts'
 import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
 import type { Route } from '../domain/catalog.ts'
 import type { Decision, Enforcement } from '../domain/decision.ts'
@@ -78,6 +78,10 @@ export class RequestRecord {
     } catch (thrown) {
       return Problem.from(thrown)
     }
+  }
+
+  progress(count: StreamCount): void {
+    this.#entry.progress(count)
   }
 
   close(outcome: OutcomeFields | undefined): void {

@@ -233,7 +233,10 @@ export class Transfer implements OutboundOwner {
 }
 
 /** To an HTTP/1.0 client a plain close is a whole answer: only a reset tells it otherwise. */
-function breakConnection({ incoming, response }: Passage): void {
+export function breakConnection({
+  incoming,
+  response,
+}: Pick<Passage, 'incoming' | 'response'>): void {
   const { socket } = incoming
   const overTcp = socket instanceof Socket && socket.remoteAddress !== undefined
   if (incoming.httpVersionMinor === 0 && overTcp && !('encrypted' in socket)) {

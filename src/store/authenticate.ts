@@ -3,7 +3,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { Problem } from '../domain/problem.ts'
-import { hasExpired } from './expiry.ts'
+import { earlier, hasExpired } from './expiry.ts'
 import { createGrantCache } from './grant-cache.ts'
 import { parseToken } from './token-format.ts'
 import type { Clock } from '../domain/clock.ts'
@@ -23,6 +23,7 @@ export type AuthenticatorOptions = {
 export type Authenticator = {
   authenticate(token: string | undefined): Principal
   confirm(principal: Principal): void
+  recheck(principal: Principal): void
 }
 
 type Entry = { row: TokenRow; principal: Principal }
@@ -30,11 +31,16 @@ type Entry = { row: TokenRow; principal: Principal }
 /** Compared with where there is no row, so that an unknown id costs what a wrong secret costs (T11). */
 const noHash = Buffer.alloc(32)
 
+/** How often an open stream counts as a use of its token. */
+const openNoteMs = 60_000
+
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { store, clock, lastUsed, cacheSize, currentExpiry } = options
   const entries = new LRUCache<string, Entry>({ max: cacheSize })
   const grants = createGrantCache(store, cacheSize)
   const digest = Buffer.alloc(32)
+  /** Rows as they were at an epoch, for as long as somebody holds on to the principal. */
+  const watched = new WeakMap<Principal, { row: TokenRow; epoch: number }>()
 
   function authenticate(token: string | undefined): Principal {
     if (token === undefined || token === '') throw new Problem('missing_token')
@@ -89,6 +95,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   function confirm(principal: Principal): void {
     if (store.epoch() === principal.epoch) return
+    assertNotExpired(sameRow(principal), clock.now())
+  }
+
+  function sameRow(principal: Principal): TokenRow {
     const row = store.find(principal.tokenId)
     const same =
       row !== undefined &&
@@ -96,12 +106,32 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       row.user === principal.user &&
       row.grantHash === principal.issuedHash
     if (!same) throw new Problem('invalid_token')
-    assertNotExpired(row, clock.now())
+    return row
+  }
+
+  function recheck(principal: Principal): void {
+    const epoch = store.epoch()
+    let held = watched.get(principal)
+    if (held?.epoch !== epoch) {
+      held = { row: sameRow(principal), epoch }
+      watched.set(principal, held)
+    }
+    const now = clock.now()
+    assertNotExpired(held.row, now)
+    noteOpen(held.row, now)
+  }
+
+  /** To listen is to use; in time for an idle limit shorter than the usual interval. */
+  function noteOpen(row: TokenRow, now: number): void {
+    const idle = earlier(row.idleMs, currentExpiry?.(row.user)?.idleMs) ?? Infinity
+    const used = lastUsed.latest(row.id, row.lastUsedAtMs) ?? -Infinity
+    if (Math.abs(now - used) >= Math.min(openNoteMs, idle / 2)) lastUsed.note(row.id, now)
   }
 
   return {
     authenticate: (token) => answering(() => authenticate(token)),
     confirm: (principal) => answering(() => confirm(principal)),
+    recheck: (principal) => answering(() => recheck(principal)),
   }
 }
 

@@ -31,6 +31,12 @@ export function refusalProblem(status: number): Problem | undefined {
     : undefined
 }
 
+/** Whole seconds of `Retry-After`; a date (RFC 9110 §10.2.3 allows one) says nothing where clocks differ. */
+export function retryAfterOf(headers: IncomingHttpHeaders): number | undefined {
+  const said = headers['retry-after']
+  return said !== undefined && /^\d{1,5}$/.test(said) ? Number(said) : undefined
+}
+
 function promisesBody(headers: IncomingHttpHeaders): boolean {
   const length = headers['content-length']
   return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined

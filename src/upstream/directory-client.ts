@@ -1,9 +1,12 @@
 /** Asks the cloud about one organization, product or device, as the catalog's `lookup` says, and believes only a fitting answer. */
 
 import type { Resource, ResourceType } from '../domain/access-request.ts'
-import type { Attribute, AttributeType, Catalog, ResourceSpec } from '../domain/catalog.ts'
-import { Problem } from '../domain/problem.ts'
+import type { Catalog, Relation, ResourceSpec } from '../domain/catalog.ts'
+import { parseAnswer, pickText, unavailable } from './answer-facts.ts'
+import { createAttributeReader } from './attributes.ts'
 import type { UpstreamCredentials } from './credentials.ts'
+import { createProductList } from './product-list.ts'
+import { createRelations } from './relations.ts'
 import type { UpstreamAnswer, UpstreamRequest } from './upstream.ts'
 
 export type FleetType = Exclude<ResourceType, 'none'>
@@ -19,27 +22,58 @@ export type Found = {
   attributes: Readonly<Record<string, unknown>>
 }
 
+/** One GET with the gate's own credential for that place; `undefined`: one of the statuses that mean "no such thing". */
+export type Get = (target: string, place: Resource, absent: readonly number[]) => Promise<unknown>
+
+/**
+ * Everything resolves `undefined` for what the cloud does not know.
+ * @throws Problem `attribute_unavailable` where it cannot say, or answers about something else.
+ */
 export type DirectoryClient = {
   /** The one spelling under which a question is cached and an answer compared. */
   fold(type: FleetType, idOrAlias: string): string
-  /**
-   * Resolves `undefined` for what the cloud does not know.
-   * @throws Problem `attribute_unavailable` where it cannot say, or answers about something else.
-   */
+  /** Of a folded spelling. */
+  isId(type: FleetType, folded: string): boolean
   ask(question: Question): Promise<Found | undefined>
+  /** What a list says of one of its items. */
+  listed(device: string, product: string, item: unknown): Found
+  products(organization: string): Promise<readonly string[] | undefined>
+  /** What a relation's target says: the device's id, or an empty text where the parameter itself is the id. */
+  related(relation: Relation, target: string, place: Resource): Promise<string | undefined>
 }
 
 export function createDirectoryClient(parts: {
-  catalog: Pick<Catalog, 'resources'>
+  catalog: Pick<Catalog, 'resources' | 'routes'>
   credentials: UpstreamCredentials
   send: (request: UpstreamRequest) => Promise<UpstreamAnswer>
 }): DirectoryClient {
   const { catalog, credentials, send } = parts
+  const { organization, product, device } = catalog.resources
+  const readers = {
+    organization: createAttributeReader(organization.attributes, 'lookup'),
+    product: createAttributeReader(product.attributes, 'lookup'),
+    device: createAttributeReader(device.attributes, 'lookup'),
+  }
+  const readItem = createAttributeReader(device.attributes, 'item')
 
   function fold(type: FleetType, idOrAlias: string): string {
     const spec = catalog.resources[type]
     const folded = spec.fold === 'lower' ? idOrAlias.toLowerCase() : idOrAlias
     return spec.id.test(folded) ? folded : idOrAlias
+  }
+
+  const get: Get = async (target, place, absent) => {
+    let answer: UpstreamAnswer
+    try {
+      const credential = credentials.for(place)
+      const headers = { accept: 'application/json' }
+      answer = await send({ method: 'GET', target, headers, body: undefined, credential })
+    } catch (cause) {
+      throw unavailable(cause)
+    }
+    if (absent.includes(answer.status)) return undefined
+    if (answer.status !== 200) throw unavailable(`look-up answered ${answer.status}`)
+    return parseAnswer(answer.body)
   }
 
   async function ask(question: Question): Promise<Found | undefined> {
@@ -48,17 +82,8 @@ export function createDirectoryClient(parts: {
     if (!spec.id.test(asked) && !spec.alias?.test(asked)) return undefined
     const path = lookupPath(spec, { ...question, idOrAlias: asked })
     if (path === undefined || spec.lookup === undefined) return undefined
-    let answer: UpstreamAnswer
-    try {
-      const credential = credentials.for(resourceOf(question, asked))
-      const headers = { accept: 'application/json' }
-      answer = await send({ method: 'GET', target: path, headers, body: undefined, credential })
-    } catch (cause) {
-      throw new Problem('attribute_unavailable', { cause })
-    }
-    if (spec.lookup.absent.includes(answer.status)) return undefined
-    if (answer.status !== 200) throw unavailable(`look-up answered ${answer.status}`)
-    return read(spec, asked, question, parse(answer.body))
+    const root = await get(path, resourceOf(question, asked), spec.lookup.absent)
+    return root === undefined ? undefined : read(spec, asked, question, root)
   }
 
   function read(
@@ -87,11 +112,21 @@ export function createDirectoryClient(parts: {
       id: folded,
       organization: pickText(root, pick['organization']),
       product: itsProduct ?? product,
-      attributes: readAttributes(spec.attributes, root),
+      attributes: readers[type](root),
     }
   }
 
-  return { fold, ask }
+  return {
+    fold,
+    isId: (type, folded) => catalog.resources[type].id.test(folded),
+    ask,
+    listed: (id, within, item) => ({
+      ...{ id, product: within, organization: undefined },
+      attributes: readItem(item),
+    }),
+    products: createProductList(catalog, get),
+    related: createRelations(device, fold, get),
+  }
 }
 
 function sameAlias(spec: ResourceSpec, one: string, other: string): boolean {
@@ -117,66 +152,4 @@ function lookupPath({ lookup }: ResourceSpec, { type, idOrAlias, product }: Ques
   return pattern.replaceAll(/:(organization|product|device)/g, (_, name: string) =>
     encodeURIComponent(name === type ? idOrAlias : (product ?? '')),
   )
-}
-
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch (cause) {
-    throw new Problem('attribute_unavailable', { cause })
-  }
-}
-
-function readAttributes(
-  attributes: ReadonlyMap<string, Attribute>,
-  root: unknown,
-): Readonly<Record<string, unknown>> {
-  const read: Record<string, unknown> = {}
-  for (const { name, type, from } of attributes.values()) {
-    const value = typed(at(root, from), type)
-    if (value !== undefined) read[name] = value
-  }
-  return read
-}
-
-/** The value if it is of the catalog's type, else nothing. */
-function typed(value: unknown, type: AttributeType): unknown {
-  switch (type) {
-    case 'string':
-      return typeof value === 'string' ? value : undefined
-    case 'number':
-      return typeof value === 'number' && Number.isFinite(value) ? value : undefined
-    case 'boolean':
-      return typeof value === 'boolean' ? value : undefined
-    case 'time':
-      return typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? value : undefined
-    case 'strings':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string')
-        ? value
-        : undefined
-  }
-}
-
-/** Ids are strings inside the gate; clouds also write them as whole numbers. */
-function pickText(root: unknown, path: string | undefined): string | undefined {
-  const value = path === undefined ? undefined : at(root, path)
-  if (typeof value === 'string' && value !== '') return value
-  return Number.isSafeInteger(value) ? String(value) : undefined
-}
-
-function at(root: unknown, path: string): unknown {
-  let found = root
-  for (const key of path.split('.')) {
-    if (!isRecord(found) || !Object.hasOwn(found, key)) return undefined
-    found = found[key]
-  }
-  return found
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
-}
-
-function unavailable(cause: string): Problem {
-  return new Problem('attribute_unavailable', { cause })
 }

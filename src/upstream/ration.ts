@@ -1,19 +1,20 @@
-/** How many look-ups of unknown things one API user may cause: a token bucket each. */
+/** How many look-ups that lead nowhere one API user may cause: a token bucket each. */
 
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../domain/clock.ts'
 import { Problem } from '../domain/problem.ts'
 
-/** `cost`: 1 where the cloud was asked for this very look-up. */
 export type Looked<T> = { found: T | undefined; cost: 0 | 1 }
 
 export type Ration = {
   /**
-   * Runs the look-up against the user's ration: an unknown result costs. Look-ups under way count as unknown
-   * until they are back, so that many at once cannot overdraw; one that finds no room waits for another's end.
+   * Runs the look-up against the user's ration. Look-ups under way count as if they cost until they are back, so
+   * that many at once cannot overdraw; one that finds no room waits for another's end.
    * @throws Problem `rationed`, with the seconds until the next one
    */
   spend<T>(user: string, look: () => Promise<Looked<T>>): Promise<T | undefined>
+  /** Takes one afterwards; a ration is never below empty. */
+  charge(user: string): void
 }
 
 type Bucket = { left: number; atMs: number; underWay: number; waiting: (() => void)[] }
@@ -53,12 +54,16 @@ export function createRation(options: {
       bucket.underWay += 1
       try {
         const { found, cost } = await look()
-        if (found === undefined) bucket.left -= cost
+        bucket.left -= cost
         return found
       } finally {
         bucket.underWay -= 1
         for (const go of bucket.waiting.splice(0)) go()
       }
+    },
+    charge(user) {
+      const bucket = bucketOf(user)
+      bucket.left = Math.max(0, bucket.left - 1)
     },
   }
 }

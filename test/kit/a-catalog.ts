@@ -29,7 +29,24 @@ type ActionSeed = {
 }
 
 const device = { kind: 'object', at: '', secrets: ['mobile_secret'], item: 'device' } as const
-const devices = { kind: 'list', at: 'devices', secrets: ['mobile_secret'], item: 'device' } as const
+const devices = {
+  kind: 'list',
+  at: 'devices',
+  secrets: ['mobile_secret'],
+  item: 'device',
+  items: {
+    id: 'id',
+    facts: 'item',
+    paging: { page: 'page', size: ['size'], defaultSize: 25, maxSize: 100, meta: {} },
+    sides: [],
+    keep: [],
+    narrow: [{ query: 'groups', attribute: 'groups' }],
+  },
+} as const
+const events = {
+  kind: 'stream',
+  shared: { text: '/events', segments: [{ literal: 'events' }] },
+} as const
 
 const seeds: Readonly<Record<string, ActionSeed>> = {
   'devices:list': {
@@ -58,7 +75,7 @@ const seeds: Readonly<Record<string, ActionSeed>> = {
     fields: ['events'],
     onDevice: false,
     deviceFree: true,
-    answer: { kind: 'stream' },
+    answer: events,
   },
   'events:send': { classes: ['control'], fields: ['events'], onDevice: false },
   'firmware:create': { classes: ['deploy'], onDevice: false },
@@ -117,6 +134,7 @@ export function aCatalog(): Catalog {
     },
     credentials: { parameter: 'access_token', query: ['GET'], form: ['POST'] },
     errors: { body: { error: '$error' } },
+    events: { source: 'coreid', api: ['api'], cloud: ['cloud'] },
     classes: new Map(
       ['read', 'live', 'control', 'deploy', 'secret', 'escalates'].map((name) => [name, name]),
     ),
@@ -157,6 +175,7 @@ function toAction(name: string, seed: ActionSeed): Action {
     onDevice: seed.onDevice ?? true,
     deviceFree: seed.deviceFree ?? false,
     writes: seed.writes ?? [],
+    changes: 'listed',
   }
 }
 

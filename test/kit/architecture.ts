@@ -19,9 +19,10 @@ const owners: Readonly<Record<string, RegExp>> = {
   commander: /^cli\/[^/]+\.ts$/,
   express: /^proxy\/app\.ts$/,
   'http-proxy-middleware': /^proxy\/forward\.ts$/,
-  'lru-cache': /^(policy|store|upstream)\/[^/]+\.ts$/,
+  'eventsource-parser': /^upstream\/event-parser\.ts$/,
+  'lru-cache': /^(policy|store|upstream|proxy)\/([^/]+\/)?[^/]+\.ts$/,
   'node:sqlite': /^store\/sqlite\.ts$/,
-  undici: /^upstream\/pool\.ts$/,
+  undici: /^upstream\/(pool|event-source)\.ts$/,
   yaml: /^lib\/yaml\.ts$/,
   zod: /^lib\/shape\.ts$/,
 }

@@ -73,10 +73,16 @@ export function sampleSegments(
 /** What the route is taken to mean, by the words of the catalog's types; no deed is an empty list. */
 export function deedsAsked(
   route: Route,
-  { body = [], contentType, accept }: Pick<EndpointRow, 'body' | 'contentType' | 'accept'>,
+  {
+    body = [],
+    files = [],
+    contentType,
+    accept,
+  }: Pick<EndpointRow, 'body' | 'files' | 'contentType' | 'accept'>,
 ): Deed[] {
   const special = route.deeds.some((deed) => deed.accept !== undefined && deed.accept === accept)
-  const keys = contentType === 'multipart/form-data' ? [] : body
+  const whole = optionsOf(route.body).some(({ kind }) => kind === 'parts')
+  const keys = contentType !== 'multipart/form-data' ? body : whole ? [...body, ...files] : []
   return route.deeds.filter(
     (deed) =>
       (deed.accept === undefined ? !special : deed.accept === accept) &&
@@ -140,10 +146,9 @@ function undeclaredOf(route: Route, row: EndpointRow): string[] {
 }
 
 export function takesKey(body: BodySpec, key: string, contentType: string | undefined): boolean {
-  const options = body.kind === 'choice' ? body.of : [body]
-  return options.some((option) => {
+  return optionsOf(body).some((option) => {
     if (contentType === 'multipart/form-data') {
-      return option.kind === 'multipart' && option.fields.includes(key)
+      return (option.kind === 'multipart' || option.kind === 'parts') && option.fields.includes(key)
     }
     if (option.kind === 'json') return true
     const type = contentType === 'application/x-www-form-urlencoded' ? 'form' : 'json'
@@ -152,12 +157,15 @@ export function takesKey(body: BodySpec, key: string, contentType: string | unde
 }
 
 export function takesFile(body: BodySpec, name: string): boolean {
-  const options = body.kind === 'choice' ? body.of : [body]
-  return options.some(
-    (option) =>
-      option.kind === 'multipart' &&
-      option.files.some((file) =>
-        file.endsWith('*') ? name.startsWith(file.slice(0, -1)) : file === name,
-      ),
-  )
+  return optionsOf(body).some((option) => {
+    if (option.kind === 'parts') return option.texts.includes(name)
+    if (option.kind !== 'multipart') return false
+    return option.files.some((file) =>
+      file.endsWith('*') ? name.startsWith(file.slice(0, -1)) : file === name,
+    )
+  })
+}
+
+function optionsOf(body: BodySpec) {
+  return body.kind === 'choice' ? body.of : [body]
 }

@@ -50,6 +50,7 @@ export type RigOptions = {
   timeoutMs?: number
   maxAnswerBytes?: number
   maxBodyBytes?: number
+  streamBufferBytes?: number
   limits?: Partial<ListenerLimits>
   /** Instead of sending on: what a handler does with the exchange. */
   handle?: (exchange: HttpExchange) => Promise<OutcomeFields>
@@ -78,7 +79,10 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   })
   const shape = rigShape
   const maxBodyBytes = options.maxBodyBytes ?? 1_000_000
-  const parts = { pool, answerHeaders, forwarder, shape, maxBodyBytes }
+  const parts = {
+    ...{ pool, answerHeaders, forwarder, shape, maxBodyBytes },
+    streamBufferBytes: options.streamBufferBytes ?? 65_536,
+  }
   const outcomes: OutcomeFields[] = []
   const rejects: RejectFields[] = []
   const problems: Problem[] = []

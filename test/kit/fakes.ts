@@ -6,15 +6,26 @@ import type {
   Durability,
   OutcomeFields,
   RejectFields,
+  StreamCount,
 } from '../../src/audit/audit-log.ts'
 import type { Resource } from '../../src/domain/access-request.ts'
 import type { Decision } from '../../src/domain/decision.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import type { Problem } from '../../src/domain/problem.ts'
 import type { PolicyEngine } from '../../src/policy/policy-engine.ts'
-import type { BodyGuard, Cut, Exchange, RawRequest } from '../../src/proxy/exchange.ts'
+import type {
+  AssembledAnswer,
+  BodyGuard,
+  Cut,
+  EventSink,
+  Exchange,
+  RawRequest,
+} from '../../src/proxy/exchange.ts'
+import type { Lists } from '../../src/proxy/lists/lists.ts'
+import type { Streams } from '../../src/proxy/streams/streams.ts'
 import type { Tokens } from '../../src/store/tokens.ts'
 import type { Directory } from '../../src/upstream/directory.ts'
+import type { FleetLists } from '../../src/upstream/fleet-lists.ts'
 import type { UpstreamRequest } from '../../src/upstream/upstream.ts'
 import { anEnvelope } from './audit.ts'
 import { aUser } from './tokens.ts'
@@ -30,11 +41,47 @@ export function aRaw(
 
 export type Sent = { request: UpstreamRequest; guard?: BodyGuard; cut?: Cut }
 
+/** A client of an event stream that takes what it is given, until it is told to leave. */
+export class FakeSink implements EventSink {
+  count: StreamCount = { sent: 0, withheld: 0 }
+  waiting = 0
+  taken = 0
+  ended: string | undefined
+  text = ''
+  begun = false
+  readonly #callbacks: (() => void)[] = []
+
+  get open(): boolean {
+    return this.ended === undefined
+  }
+
+  begin(): void {
+    this.begun = true
+    this.write(Buffer.from(':ok\n\n'))
+  }
+
+  write(piece: Buffer): void {
+    if (this.open) this.text += piece.toString()
+  }
+
+  end(ended: string): void {
+    if (!this.open) return
+    this.ended = ended
+    for (const callback of this.#callbacks) callback()
+  }
+
+  onEnd(callback: () => void): void {
+    this.#callbacks.push(callback)
+  }
+}
+
 export class FakeExchange implements Exchange {
   readonly raw: RawRequest
   readonly envelope
   readonly sent: Sent[] = []
   readonly answers: { status: number; body: unknown }[] = []
+  readonly assembled: AssembledAnswer[] = []
+  readonly leaves = new AbortController()
   readonly rejections: Problem[] = []
   /** Played when something is sent upstream. */
   onSend: () => void = () => undefined
@@ -64,6 +111,36 @@ export class FakeExchange implements Exchange {
     return this.#send({ request, guard, ...(cut !== undefined && { cut }) })
   }
 
+  /** Aborted by `leaves`. */
+  get gone(): AbortSignal {
+    return this.leaves.signal
+  }
+
+  send(answer: AssembledAnswer): OutcomeFields {
+    this.assembled.push(answer)
+    const { status, body, list } = answer
+    return {
+      ...anOutcome(status, 'answered'),
+      bytes: body.length,
+      upstreamStatus: answer.upstream.status,
+      ...(list !== undefined && { list }),
+    }
+  }
+
+  readonly sink = new FakeSink()
+
+  async stream(serve: (sink: EventSink) => void | Promise<void>): Promise<OutcomeFields> {
+    await serve(this.sink)
+    return new Promise((resolve) => {
+      const settle = () => {
+        const { ended = '', count } = this.sink
+        resolve({ ...anOutcome(200, ended), events: count })
+      }
+      if (this.sink.open) this.sink.onEnd(settle)
+      else settle()
+    })
+  }
+
   answer(status: number, body: unknown): OutcomeFields {
     this.answers.push({ status, body })
     return anOutcome(status, 'answered')
@@ -88,6 +165,7 @@ function anOutcome(status: number, ended: string): OutcomeFields {
 export class FakeAudit implements AuditLog {
   readonly decisions: (DecisionFields & { durability: Durability })[] = []
   readonly outcomes: OutcomeFields[] = []
+  readonly counts: StreamCount[] = []
   readonly rejects: RejectFields[] = []
   /** Thrown by every `commit`. */
   failure: Error | undefined
@@ -101,6 +179,7 @@ export class FakeAudit implements AuditLog {
         this.decisions.push({ ...fields, durability })
         this.onCommit()
       },
+      progress: (count: StreamCount) => void this.counts.push({ ...count }),
       close: (fields: OutcomeFields) => void this.outcomes.push(fields),
     }
   }
@@ -135,6 +214,7 @@ export function fakeTokens(overrides: Partial<Tokens> = {}): Tokens {
   return {
     authenticate: () => aPrincipal,
     confirm: () => undefined,
+    recheck: () => undefined,
     issue: notPlayed,
     rotate: notPlayed,
     extend: notPlayed,
@@ -149,16 +229,26 @@ export function fakeTokens(overrides: Partial<Tokens> = {}): Tokens {
 
 export function fakeDirectory(overrides: Partial<Directory> = {}): Directory & {
   forgotten: Resource[]
+  deadEnds: Resource[]
 } {
   const forgotten: Resource[] = []
+  const deadEnds: Resource[] = []
   return {
     forgotten,
+    deadEnds,
     organization: async () => undefined,
     product: async () => undefined,
     device: async () => undefined,
+    products: async () => [],
+    related: async () => undefined,
     attributes: async () => ({}),
+    prepare: async () => () => undefined,
+    named: async () => () => undefined,
+    locate: async () => new Map(),
+    placed: () => undefined,
     cached: () => undefined,
     forget: (resource) => void forgotten.push(resource),
+    deadEnd: (resource) => void deadEnds.push(resource),
     ...overrides,
   }
 }
@@ -186,6 +276,31 @@ export function fakePolicy(decide: PolicyEngine['decide'] = () => allowed): Poli
     set: { users: new Map([['acme', user]]), revision: 'rev-1' },
     user: (name) => (name === 'acme' ? user : undefined),
     decide,
+    items: notPlayed,
+    hangsOnDevice: () => true,
+    maxAgeOf: () => undefined,
     use: notPlayed,
+  }
+}
+
+/** Nothing is a list to be cut; what was said to be written is noted. */
+export function uncutLists(): {
+  fleetLists: FleetLists & { written: Parameters<FleetLists['touched']>[] }
+  lists: Lists
+  streams: Streams
+} {
+  const written: Parameters<FleetLists['touched']>[] = []
+  return {
+    fleetLists: {
+      written,
+      view: notPlayed,
+      pick: notPlayed,
+      size: () => undefined,
+      take: async () => undefined,
+      touched: (...write) => void written.push(write),
+      [Symbol.dispose]: () => undefined,
+    },
+    lists: { isCut: () => false, serve: notPlayed },
+    streams: { serve: notPlayed, [Symbol.dispose]: () => undefined },
   }
 }

@@ -7,7 +7,7 @@ import type { ApiUser, PolicySet } from '../../src/domain/grant.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import { createPolicyEngine } from '../../src/policy/engine.ts'
 import { loadPolicySet, type PolicyFile } from '../../src/policy/load.ts'
-import type { NeedsFacts } from '../../src/policy/policy-engine.ts'
+import type { Item, ItemJudge, NeedsFacts } from '../../src/policy/policy-engine.ts'
 import { aCatalog } from './a-catalog.ts'
 
 export const MINE = '420032000e47343432313031'
@@ -25,6 +25,49 @@ export const myDevice: Resource = {
 }
 export const otherDevice: Resource = { ...myDevice, device: OTHER }
 export const myProduct: Resource = { type: 'product', organization: ACME, product: PRODUCT }
+
+/** The small catalog, and beside it lists of products and of ledger instances. */
+export function aFleetCatalog(): Catalog {
+  const catalog = aCatalog()
+  const devices = catalog.routes.find(({ id }) => id === 'POST /devices:list')
+  const list = catalog.actions.get('devices:list')
+  if (devices?.answer.kind !== 'list' || list === undefined) throw new Error('no devices:list')
+  const { answer } = devices
+  const pattern = (text: string) => ({ text, segments: [{ literal: text }] })
+  const more = [
+    { name: 'products:list', item: 'product', facts: 'item', fields: [], onDevice: false },
+    {
+      name: 'instances:list',
+      item: 'device',
+      facts: 'directory',
+      fields: ['ledgers'],
+      onDevice: true,
+    },
+  ] as const
+  const items = answer.items
+  if (items === undefined) throw new Error('devices:list has no items')
+  return {
+    ...catalog,
+    actions: new Map([
+      ...catalog.actions,
+      ...more.map(
+        ({ name, fields, onDevice }) =>
+          [name, { ...list, name, scope: name, fields, onDevice }] as const,
+      ),
+    ]),
+    scopes: new Map([...catalog.scopes, ...more.map(({ name }) => [name, [name]] as const)]),
+    routes: [
+      ...catalog.routes,
+      ...more.map(({ name, item, facts }) => ({
+        ...devices,
+        id: `GET /${name}`,
+        pattern: pattern(name),
+        deeds: [{ action: name, keys: [], fields: {}, values: {} }],
+        answer: { ...answer, item, items: { ...items, facts } },
+      })),
+    ],
+  }
+}
 
 type Texts = string | Readonly<Record<string, string>>
 
@@ -84,7 +127,14 @@ export type Gate = {
   full(action: string, question?: Question): Decision | NeedsFacts
   /** `allow`, `needs_facts` or the reason of the denial. */
   ask(action: string, question?: Question): string
+  items(action: string, question?: Question): ItemJudge
+  /** One item of the list or stream of `myProduct`: `allow`, `deny` or `needs_facts`. */
+  item(action: string, item: AnItem): string
+  hangsOnDevice(action: string, place: Resource, issued?: ApiUser): boolean
 }
+
+export type AnItem = Omit<Partial<Item>, 'facts'> &
+  Pick<Question, 'facts' | 'issued' | 'user' | 'atMs' | 'fields'>
 
 export function gateOf(texts: Texts, catalog: Catalog = aCatalog()): Gate {
   const { set } = mustLoad(texts, catalog)
@@ -98,10 +148,25 @@ export function gateOf(texts: Texts, catalog: Catalog = aCatalog()): Gate {
       { requestId: 'r', atMs, address: '127.0.0.1' },
     )
   }
+  const items: Gate['items'] = (action, question = {}) => {
+    const { user = 'u', atMs = NOON, issued = engine.user(user), facts: _, ...request } = question
+    return engine.items(
+      principalOf(user, issued),
+      { action, resource: myProduct, fields: {}, values: {}, ...request },
+      { requestId: 'r', atMs, address: '127.0.0.1' },
+    )
+  }
   return {
     set,
     use: (next) => engine.use(next),
     full,
+    items,
+    item(action, { resource = myDevice, facts = {}, event, atMs = NOON, ...question }) {
+      const item = { resource, facts: facts ?? undefined, ...(event && { event }) }
+      return items(action, question).judge(item, atMs).outcome
+    },
+    hangsOnDevice: (action, place, issued = engine.user('u')) =>
+      engine.hangsOnDevice(principalOf('u', issued), action, place),
     ask(action, question) {
       const decision = full(action, question)
       return decision.outcome === 'deny' ? decision.reason : decision.outcome

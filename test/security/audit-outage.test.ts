@@ -340,7 +340,7 @@ describe('an upstream that fails', () => {
       'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n'
     bench.upstream.use(({ socket }) => {
       socket.write(`${head}5\r\n:ok\n\n\r\n`)
-      setTimeout(() => socket.resetAndDestroy(), 30)
+      setTimeout(() => socket.resetAndDestroy(), 150)
     })
     const got = await bench.ask('listener', `GET /v1/products/${product}/events`)
     expect([got.status, got.traces]).toEqual([200, 1])

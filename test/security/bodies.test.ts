@@ -37,6 +37,7 @@ users:
     devices: { ids: [${mine}, ${mineToo}] }
     rules:
       - can: [devices:update.name, devices:update.groups, devices:import.ids]
+      - { can: devices:import.file, body: [file, import_sims] }
       - can: devices.function:call
         with: { argument: { $in: ['', '20'] } }
       - can: events:send
@@ -248,6 +249,100 @@ describe('a body that names things', () => {
     const got = await bulk([])
     expect([got.upstream, got.traces]).toEqual(['', 1])
     expect(got.decisions).toMatchObject([{ decision: 'deny' }])
+  })
+})
+
+describe('a file of ids', () => {
+  const type = 'Content-Type: multipart/form-data;boundary=XX'
+  const part = (disposition: string, content: string, more = '') =>
+    `--XX\r\nContent-Disposition: form-data; ${disposition}\r\n${more}\r\n${content}\r\n`
+  const file = (content: string, more = '') =>
+    part('name="file"; filename="../../x.txt"', content, more)
+  const send = (body: string, headers = [type]) =>
+    bench.ask('limited', `POST ${devices}`, headers, body)
+  const end = '--XX--\r\n'
+
+  it('B03 is sent on written anew when every device of it is its own', async () => {
+    const got = await send(part('name="import_sims"', 'true') + file(`${mine}\r\n${mineToo}`) + end)
+    expect([got.status, got.traces]).toEqual([200, 1])
+    const boundary = /content-type: multipart\/form-data; boundary=(\S+)\r\n/.exec(
+      got.upstream,
+    )?.[1]
+    const body =
+      `--${boundary}\r\nContent-Disposition: form-data; name="import_sims"\r\n\r\ntrue\r\n` +
+      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="file.txt"\r\n` +
+      `Content-Type: text/plain; charset=utf-8\r\n\r\n${mine}\n${mineToo}\n\r\n--${boundary}--\r\n`
+    const sent = [`content-type: multipart/form-data; boundary=${boundary}`]
+    expectServed(got, sentOn(bench.upstream, `POST ${devices}`, sent, body))
+  })
+
+  it.each([
+    ['B03 one foreign at the end', `${mine}\n${other}`],
+    ['B03 one foreign at the beginning', `${other}\r\n${mine}`],
+    ['B03 one foreign among many', `${`${mine}\n`.repeat(49)}${other}\n`],
+    ['B03 one of another product', `${mine}\n${'e'.repeat(24)}`],
+  ])('%s refuses all', async (_, lines) => {
+    expectRefused(await send(file(lines) + end), 403, 'outside_devices')
+  })
+
+  it('B03 that names a device otherwise than by its id is refused', async () => {
+    expectRefused(await send(file('pump') + end), 403, 'outside_devices')
+    const upper = await send(file(mine.toUpperCase().replace('0', 'A')) + end)
+    expect([upper.status, upper.upstream, upper.traces]).toEqual([400, '', 1])
+  })
+
+  it.each([
+    ['B01 comes twice', file(mine) + file(other)],
+    ['B02 comes with a part of nobody', file(mine) + part('name="owner"', 'x')],
+    ['B02 comes with a device beside it', file(mine) + part('name="id"', other)],
+    ['B03 hides one behind a space', file(`${mine} ${other}`)],
+    ['B03 hides one behind a comma and a space', file(`${mine}, ${other}`)],
+    ['B03 hides one behind a carriage return', file(`${mine}\r${other}`)],
+    ['B03 hides one behind a blank line', file(`${mine}\n\n${other}`)],
+    ['B03 hides one behind a NUL', file(`${mine}\0${other}`)],
+    ['B03 is empty', file('')],
+    ['B05 begins with a byte order mark', file(`\xef\xbb\xbf${mine}`)],
+    ['B05 is UTF-16', file(`${mine}\n`, 'Content-Type: text/plain; charset=utf-16\r\n')],
+    ['B05 is no file', part('name="file"', mine)],
+    ['B07 is encoded', file(btoa(mine), 'Content-Transfer-Encoding: base64\r\n')],
+    [
+      'B08 plays a part',
+      file(`${mine}\n--XX\nContent-Disposition: form-data; name="id"\n\n${other}`),
+    ],
+    ['T05 brings a token', file(mine) + part('name="access_token"', 'x')],
+  ])('that %s is 400', async (_, body) => {
+    expectRefused(await send(body + end), 400, 'invalid_body')
+  })
+
+  it('B05 under another label is refused', async () => {
+    expectRefused(await send(file(mine) + end, [json]), 400, 'invalid_body')
+    // A form is looked through for a token, before it is known whose it is.
+    const asForm = await send(file(mine) + end, [form])
+    expect([asForm.status, asForm.upstream, asForm.traces]).toEqual([400, '', 1])
+    const mixed = ['Content-Type: multipart/mixed; boundary=XX']
+    expectRefused(await send(file(mine) + end, mixed), 415, 'unsupported_media_type')
+    expectRefused(await send(`{"ids":["${mine}"]}`), 400, 'invalid_body')
+  })
+
+  it('B02 is claimed for nobody that was not granted, in whatever place that stands', async () => {
+    const claim = part('name="claim_user"', 'x@acme.example')
+    expectRefused(await send(file(mine) + claim + end), 403, 'not_granted')
+    expect((await send(file(mine) + end)).status).toBe(200)
+    const twice = await bench.ask(
+      'limited',
+      `POST ${devices}?claim_user=x@acme.example`,
+      [type],
+      file(mine) + claim + end,
+    )
+    expectRefused(twice, 400, 'invalid_body')
+  })
+
+  it('B09 is bounded in devices and in bytes', async () => {
+    const ids = (count: number) =>
+      Array.from({ length: count }, (_, i) => i.toString(16).padStart(24, 'f')).join('\n')
+    expectRefused(await send(file(ids(5_000)) + end), 403, 'outside_devices')
+    expectRefused(await send(file(ids(5_001)) + end), 413, 'payload_too_large')
+    expectRefused(await send(file(ids(60_000)) + end), 413, 'payload_too_large')
   })
 })
 

@@ -157,18 +157,19 @@ describe('a version', () => {
 
   it('M07 an HTTP/1.0 client gets a stream without chunks', async () => {
     bench.upstream.use(({ socket }) => {
-      socket.end(
-        'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n' +
-          '5\r\n:ok\n\n\r\n0\r\n\r\n',
+      socket.write(
+        'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n',
       )
+      setTimeout(() => socket.end('0\r\n\r\n'), 150)
     })
     const got = await bench.attack(
       `GET /v1/products/1337/events/temperature HTTP/1.0\r\n${bench.bearer('broad')}\r\n\r\n`,
     )
     expect(got.answers).toMatchObject([{ status: 200, body: ':ok\n\n' }])
     expect(got.answers[0]?.headers.has('transfer-encoding')).toBe(false)
-    expect(got.upstream).toMatch(/^GET \/v1\/products\/1337\/events\/temperature HTTP\/1\.1\r\n/)
-    expect([got.traces, got.closed]).toEqual([1, 'end'])
+    expect(got.upstream).toMatch(/^GET \/v1\/products\/1337\/events HTTP\/1\.1\r\n/)
+    // A plain end would look like a whole answer to it.
+    expect([got.traces, got.closed]).toEqual([1, 'reset'])
   })
 
   it('M07 a chunked body of an HTTP/1.0 client is refused', async () => {

@@ -124,6 +124,20 @@ describe('an audit entry', () => {
     },
   )
 
+  it('tells its progress between its decision and its outcome, and at no other time', async () => {
+    await using log = await openTestLog(folder)
+    const entry = log.open(anEnvelope('r1'))
+    entry.progress({ sent: 0, withheld: 0 })
+    await entry.commit(aDecision(), 'written')
+    entry.progress({ sent: 1, withheld: 2 })
+    entry.close(answered)
+    entry.progress({ sent: 3, withheld: 4 })
+    await log.flush()
+    expect(ofKind(log.paths.decisions, 'progress')).toMatchObject([
+      { request_id: 'r1', sent: 1, withheld: 2 },
+    ])
+  })
+
   it('syncs only where it was asked for, once for all that wait', async () => {
     const { faults, openFile } = faultyDisk()
     await using log = await openTestLog(folder, { openFile })

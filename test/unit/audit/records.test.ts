@@ -4,6 +4,7 @@ import {
   decisionBody,
   eventBody,
   outcomeBody,
+  progressBody,
   rejectBody,
   summaryBody,
 } from '../../../src/audit/records.ts'
@@ -161,6 +162,25 @@ describe('the other kinds', () => {
       bytes: 321,
       duration_ms: 1.235,
       ended: 'answered',
+    })
+  })
+
+  it('tell how many events a stream has carried, at its end and on its way', () => {
+    const events = { sent: 7, withheld: 2 }
+    expect(read(outcomeBody(at, 'r1', { ...answered, events }, 1))).toMatchObject({ events })
+    expect(read(progressBody(at, 'r1', events))).toEqual({
+      seq: 1,
+      at: '2026-06-01T12:00:00.005Z',
+      kind: 'progress',
+      request_id: 'r1',
+      ...events,
+    })
+  })
+
+  it('tell from where the items of a list came', () => {
+    const list = { way: 'narrowed', total: 50, ageMs: 12.6 } as const
+    expect(read(outcomeBody(at, 'r1', { ...answered, list }, 1))).toMatchObject({
+      list: { way: 'narrowed', total: 50, age_ms: 13 },
     })
   })
 

@@ -54,6 +54,42 @@ const refused = `refused:
 const good = head + actions + routes + refused
 
 describe('loadCatalog', () => {
+  it('reads what a missing device means, and other spellings of its key', () => {
+    const broadcast = (devices: string) => `  - route: PUT /sites/:site/relays
+    action: relays:set_all
+    body: { keys: { meters: list, Meters: list, meter: string }, as: json }
+    devices: ${devices}
+`
+    const known = actions.replace(
+      '  relays:set:',
+      '  relays:set_all: { says: Switches all., classes: control }\n  relays:set:',
+    )
+    const text = (devices: string) => head + known + routes + broadcast(devices) + refused
+    const places = (devices: string) =>
+      loaded(text(devices)).routes.find(({ id }) => id.startsWith('PUT '))?.devices
+    const meters = { in: 'body', key: 'meters', list: true }
+    const all = { ...meters, absent: 'all' }
+    expect(places('["body.meters[]"]')).toEqual([meters])
+    expect(places('[{ place: "body.meters[]", absent: all }]')).toEqual([all])
+    expect(places('{ place: ["body.meters[]", "body.Meters[]"], absent: all }')).toEqual([
+      { ...all, or: ['Meters'] },
+      { ...meters, key: 'Meters' },
+    ])
+    expect(mistakesOf(text('[{ place: body.metre, absent: all }]')).join()).toMatch(
+      /no body key "metre" is declared/,
+    )
+    expect(mistakesOf(text('[{ place: body.meters, absent: all }]')).join()).toMatch(/write \[\]/)
+    expect(mistakesOf(text('[{ place: "body.meters[]", absent: none }]'))).not.toEqual([])
+    expect(mistakesOf(text('{ place: [body.meter, query.meter], absent: all }')).join()).toMatch(
+      /spellings of one key/,
+    )
+    const inPath = text('{ place: body.meter, absent: all }').replace(
+      'PUT /sites/:site/relays',
+      'PUT /sites/:site/meters/:meter/relays',
+    )
+    expect(mistakesOf(inPath).join()).toMatch(/the path says which device/)
+  })
+
   it('turns a catalog of other words into the same types', () => {
     const catalog = loaded(good)
     expect(catalog.routes.map(({ id }) => id)).toEqual([
@@ -167,6 +203,13 @@ describe('loadCatalog', () => {
       'writes: laod',
       27,
       /unknown attribute "laod"; did you mean "load"/,
+    ],
+    [
+      'a write that changes nothing',
+      'writes: load',
+      'writes: load, changes: nothing',
+      27,
+      /writes attributes changes something/,
     ],
     [
       'an unknown parameter',

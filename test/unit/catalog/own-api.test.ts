@@ -57,6 +57,25 @@ describe('the catalog of the example API', () => {
     expect(device.lookup?.path).toBe('/sites/:product/meters/:device')
   })
 
+  it('says how the meters of a site are cut, page by page', async () => {
+    const found = table.match('GET', ['sites', 's-101', 'meters'])
+    const answer = found.kind === 'route' ? found.route.answer : undefined
+    if (answer?.kind !== 'list' || answer.items?.paging === undefined) throw new Error('no pages')
+    const { paging, narrow } = answer.items
+    expect(narrow).toEqual([{ query: 'tag', attribute: 'tags' }])
+    await using api = await startOwnApi({ port: 0 })
+    const read = async (query: string): Promise<{ meters: unknown[]; total: number }> => {
+      const headers = { authorization: `Bearer ${api.token}` }
+      return JSON.parse(
+        await (await fetch(`${api.url}/sites/s-101/meters${query}`, { headers })).text(),
+      )
+    }
+    expect((await read('')).meters.length).toBe(paging.defaultSize)
+    const all = await read(`?${paging.page}=1&${paging.size[0]}=${paging.maxSize}`)
+    expect([paging.meta, all.total]).toEqual([{ total: 'total' }, all.meters.length])
+    expect((await read('?tag=flat')).total).toBe(2)
+  })
+
   it('takes a serial number only where no site is named', () => {
     expect(table.match('GET', ['meters', 'SN000001']).kind).toBe('route')
     expect(table.match('GET', ['sites', 's-101', 'meters', 'SN000001']).kind).toBe('bad_parameter')

@@ -273,6 +273,7 @@ describe('particle-api-js against the Particle catalog', () => {
     const accept = sent.headers?.['accept'] ?? sent.headers?.['Accept']
     const deeds = deedsAsked(route, {
       body,
+      files: partsOf(sent),
       ...(contentType !== undefined && { contentType }),
       ...(accept !== undefined && { accept }),
     })

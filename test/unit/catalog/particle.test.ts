@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createRouteTable } from '../../../src/catalog/route-table.ts'
-import type { Route } from '../../../src/domain/catalog.ts'
-import { deedsAsked, particleCatalog } from '../../kit/catalog.ts'
+import type { DevicePlace, Route } from '../../../src/domain/catalog.ts'
+import { deedsAsked, particleCatalog, takesFile } from '../../kit/catalog.ts'
 
 const catalog = particleCatalog()
 const table = createRouteTable(catalog)
@@ -55,16 +55,34 @@ describe('the Particle catalog', () => {
     expect(meant('PUT', path, { body: ['product_id'] })).toEqual([])
   })
 
-  it('offers no condition on what may stand in a part of an upload', () => {
-    for (const name of ['devices:import.file', 'firmware:create']) {
-      expect([name, [...(catalog.actions.get(name)?.values.keys() ?? ['missing'])]]).toEqual([
-        name,
-        [],
+  it('offers conditions on the parts of an upload that is read whole, and on no others', () => {
+    const values = (name: string) =>
+      Object.fromEntries(catalog.actions.get(name)?.values ?? [['missing', 'string']])
+    expect(values('firmware:create')).toEqual({})
+    expect(values('devices:import.file')).toEqual({
+      claim_user: 'string',
+      file: 'strings',
+      import_sims: 'string',
+    })
+    expect(values('devices:import.ids')).toHaveProperty('claim_user', 'string')
+  })
+
+  it('reads files of ids whole, and takes such a file for a deed only where it is there', () => {
+    for (const [path, deed] of [
+      ['/v1/products/12345/devices', 'devices:import.file'],
+      ['/v1/products/12345/sims', 'sims:import.file'],
+    ] as const) {
+      const { body, way } = routeOf('POST', path)
+      expect([way, takesFile(body, 'file'), takesFile(body, 'other')]).toEqual([
+        'small',
+        true,
+        false,
       ])
+      expect(meant('POST', path, { contentType: multipart, files: ['file'] })).toEqual([deed])
+      expect(meant('POST', path, { contentType: multipart })).toEqual([])
     }
-    expect([...(catalog.actions.get('devices:import.ids')?.values.keys() ?? [])]).toContain(
-      'claim_user',
-    )
+    expect(catalog.actions.get('devices:import.file')?.onDevice).toBe(true)
+    expect(catalog.actions.get('sims:import.file')?.onDevice).toBe(false)
   })
 
   it('gives every key of a device update a deed of its own', () => {
@@ -92,25 +110,25 @@ describe('the Particle catalog', () => {
   })
 
   it('decides on every device that a body or query names', () => {
+    const written = ({ key, list, absent, or }: DevicePlace) =>
+      key + (list ? '[]' : '') + (absent === undefined ? '' : `=${[absent, ...(or ?? [])].join()}`)
     const places = catalog.routes
       .filter((route) => route.devices.length > 0)
-      .map(
-        ({ id, devices }) => `${id}: ${devices.map((d) => d.key + (d.list ? '[]' : '')).join(' ')}`,
-      )
+      .map(({ id, devices }) => `${id}: ${devices.map(written).join(' ')}`)
     expect(places).toEqual([
       'PUT /v1/products/:product/devices: devices[]',
-      'POST /v1/products/:product/devices: id ids[]',
+      'POST /v1/products/:product/devices: id ids[] file[]',
       'POST /v1/products/:product/registration_code: device_id',
       'POST /v1/products/:product/events: as_device_id',
-      'PUT /v1/products/:product/config: deviceIds[]',
-      'POST /v1/products/:product/integrations: deviceID deviceId deviceid',
-      'POST /v1/orgs/:organization/integrations: deviceID deviceId deviceid',
-      'POST /v1/products/:product/webhooks: deviceID deviceId deviceid',
-      'PUT /v1/products/:product/integrations/:integration: deviceID deviceId deviceid',
-      'PUT /v1/orgs/:organization/integrations/:integration: deviceID deviceId deviceid',
+      'PUT /v1/products/:product/config: deviceIds[]=all',
+      'POST /v1/products/:product/integrations: deviceID=all,deviceid deviceid deviceId',
+      'POST /v1/orgs/:organization/integrations: deviceID=all,deviceid deviceid deviceId',
+      'POST /v1/products/:product/webhooks: deviceId=all deviceID deviceid',
+      'PUT /v1/products/:product/integrations/:integration: deviceID=all,deviceid deviceid deviceId',
+      'PUT /v1/orgs/:organization/integrations/:integration: deviceID=all,deviceid deviceid deviceId',
       'POST /v1/products/:product/integrations/:integration/test: device_id',
       'POST /v1/orgs/:organization/integrations/:integration/test: device_id',
-      'POST /v1/orgs/:organization/service_agreements/:agreement/usage_reports: devices[]',
+      'POST /v1/orgs/:organization/service_agreements/:agreement/usage_reports: devices[]=all',
     ])
   })
 
@@ -157,10 +175,13 @@ describe('the Particle catalog', () => {
       'devices:update.groups: groups',
       'devices:update.development: development',
       'devices:update.firmware_version: desired_firmware_version firmware_version',
+      'devices:update.firmware_force: firmware_version',
+      'devices:update.flash: firmware_version',
       'devices:remove.device: product',
       'devices:remove.deny: quarantined',
       'devices:import.ids: product quarantined',
       'devices:import.file: product quarantined',
+      'firmware:release: firmware_version',
       'groups:update: groups',
       'groups:remove: groups',
     ])
@@ -227,7 +248,7 @@ function routeOf(method: string, path: string): Route {
 function meant(
   method: string,
   path: string,
-  request: { body?: string[]; contentType?: string; accept?: string },
+  request: { body?: string[]; files?: string[]; contentType?: string; accept?: string },
 ): string[] {
   return deedsAsked(routeOf(method, path), request).map(({ action }) => action)
 }

@@ -84,7 +84,7 @@ rations: { unknown_lookups: 3 }
       tokens: { lastUsedFlushMs: 5000 },
       reload: { allowMassRevocation: true },
       attributes: { maxAgeMs: 5000 },
-      rations: { unknownPerMinute: 3 },
+      rations: { unknownPerMinute: 3, listPagesPerMinute: 300, streams: 100 },
     })
   })
 

@@ -20,12 +20,13 @@ function outcomeOf(rules: readonly Omit<GrantRule, 'origin'>[], facts = {}, name
     rules: rules.map((rule) => ({ ...rule, origin })),
   }
   const zones = new Map()
-  const ability = buildAbility(grant, { catalog, facts: catalogFacts(catalog), zones })
+  const known = catalogFacts(catalog)
+  const ability = buildAbility(grant, { catalog, facts: known, zones })
   const request = { action: name, resource: myDevice, fields: {}, values: {} }
   const action = catalog.actions.get(name)
   if (action === undefined) throw new Error(name)
   const context = { requestId: 'r', atMs: NOON, address: '' }
-  return ability.decide(new Ask(request, action, () => facts, context)).outcome
+  return ability.decide(new Ask({ request, action, known, context, facts: () => facts })).outcome
 }
 
 const can = { effect: 'can', actions: ['devices:get'] } as const

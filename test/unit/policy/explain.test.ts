@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import type { AccessRequest } from '../../../src/domain/access-request.ts'
+import type { Decision } from '../../../src/domain/decision.ts'
 import { explain } from '../../../src/policy/explain.ts'
 import { runPolicyTests } from '../../../src/policy/run-tests.ts'
 import { aCatalog } from '../../kit/a-catalog.ts'
 import {
+  mistakesIn,
   mustLoad,
+  myProduct,
   myDevice,
   NOON,
   otherDevice,
@@ -78,6 +82,57 @@ describe('explain', () => {
   })
 })
 
+describe('explain of lists and streams', () => {
+  const explained = (rules: string, request: Partial<AccessRequest>, decided?: Decision) => {
+    const { set } = mustLoad(userWith(rules, `devices: [${MINE}]`))
+    return explain({
+      catalog: aCatalog(),
+      set,
+      principal: principalOf('u', set.users.get('u')),
+      requests: [{ action: 'events:get', resource: myProduct, fields: {}, values: {}, ...request }],
+      facts: () => ({}),
+      context: { requestId: 'r', atMs: NOON, address: '' },
+      ...(decided && { decided }),
+    })
+  }
+  const temp = '- can: events:get\n  events: [temp*]'
+
+  it('names the rule that names other events than were asked for', () => {
+    expect(explained(temp, { fields: { events: ['te*'] } }).missing).toEqual([])
+    expect(explained(temp, { fields: { events: ['door*'] } }).missing).toEqual([
+      'policies/all.yaml:8 can events:get: names events temp*, not door*',
+    ])
+  })
+
+  it('says who may touch what belongs to no device', () => {
+    const request = { action: 'devices:ping', relation: 'none' as const }
+    expect(explained('- can: devices:ping', request).missing).toEqual([
+      'all devices of the product in reach of u: this belongs to none of them',
+    ])
+  })
+
+  it('says who may do what names no device where that means every one', () => {
+    const request = { action: 'devices:ping', relation: 'all' as const }
+    expect(explained('- can: devices:ping', request).missing).toEqual([
+      'all devices of the product in reach of u: this names none, which means every one',
+    ])
+  })
+
+  it('says what else the gate would have needed, beyond the engine', () => {
+    const denied = (reason: 'hidden_key' | 'cannot_filter'): Decision => ({
+      ...{ outcome: 'deny', reason, rule: undefined, tell: undefined, facts: {} },
+      failed: { action: 'events:get', resource: '12345' },
+    })
+    expect(explained(temp, {}, denied('hidden_key'))).toEqual({
+      decision: denied('hidden_key'),
+      missing: ['a right to see the key that it filters or sorts by'],
+    })
+    expect(explained(temp, {}, denied('cannot_filter')).missing).toEqual([
+      'a right to the whole answer: it has no keys to cut it by',
+    ])
+  })
+})
+
 describe('runPolicyTests', () => {
   const text = `${userWith('- can: devices:get\n  answer: [id]')}tests:
   - { name: reads, user: u, action: devices:get, resource: { product: 12345, device: ${MINE} }, want: allow, answer: [name] }
@@ -95,5 +150,31 @@ describe('runPolicyTests', () => {
     expect(notes.map(({ message }) => message)).toEqual([
       'test "reads": no denial of u devices:get stands beside this allow',
     ])
+  })
+})
+
+describe('policy tests of events', () => {
+  const wrong = (words: string) =>
+    mistakesIn(
+      `${userWith('- can: [events:get, devices:get]')}tests:\n  - { name: t, user: u, want: allow, ${words} }\n`,
+    ).map((line) => line.replace(/^\d+: /, ''))
+  const of = `resource: { product: 12345, device: ${MINE} }`
+
+  it('name the device that sent it, or another source', () => {
+    const event = 'action: events:get, fields: { events: temp }'
+    expect(wrong(`${event}, ${of}`)).toEqual([])
+    expect(wrong(`${event}, resource: { product: 12345 }, source: cloud`)).toEqual([])
+    expect(wrong(`${event}, resource: { product: 12345 }`)).toEqual([
+      'an event is sent by a device: name it in resource, or say source: cloud or api',
+    ])
+  })
+
+  it('have a source only where one event is named', () => {
+    const says = 'a source is that of one event: name it in fields, as in { events: temperature }'
+    expect(wrong(`action: events:get, fields: { events: temp* }, ${of}, source: device`)).toEqual([
+      says,
+    ])
+    expect(wrong(`action: events:get, ${of}, source: device`)).toEqual([says])
+    expect(wrong(`action: devices:get, ${of}, source: device`)).toEqual([says])
   })
 })

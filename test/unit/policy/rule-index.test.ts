@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { gateOf, userWith } from '../../kit/policies.ts'
+import { gateOf, myDevice, myProduct, NOON, userWith } from '../../kit/policies.ts'
 
 const call = 'devices.function:call'
 
@@ -54,6 +54,40 @@ describe('rule index', () => {
           }
           const want = walked.some((gate) => gate.ask(call, question) === 'allow')
           expect(plain.ask(call, question) === 'allow').toBe(want)
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  it('shows the keys of all rules that hold for an item, and of a list those of all rules', () => {
+    const keys = ['id', 'name', 'online', 'groups', 'last_heard']
+    const keyOf = (n: number) => keys[n % keys.length] ?? 'id'
+    const count = 40
+    const rules = Array.from(
+      { length: count },
+      (_, n) =>
+        `- can: devices:list\n  where: { groups: { $any: [g${n}, h${n % 7}] }, region: r${n % 2} }\n  answer: [${keyOf(n)}]`,
+    )
+    const gate = gateOf(userWith(rules.join('\n')))
+    const list = gate.full('devices:list', { resource: myProduct, facts: null })
+    expect(list).toMatchObject({ obligations: { answer: new Set(keys), items: 'each' } })
+    const judge = gate.items('devices:list')
+    fc.assert(
+      fc.property(
+        fc.subarray(['g1', 'g12', 'g39', 'h3', 'h6', 'x']),
+        fc.constantFrom('r0', 'r1', 'r2'),
+        (groups, region) => {
+          const matching = Array.from({ length: count }, (_, n) => n).filter(
+            (n) =>
+              region === `r${n % 2}` && (groups.includes(`g${n}`) || groups.includes(`h${n % 7}`)),
+          )
+          const verdict = judge.judge({ resource: myDevice, facts: { groups, region } }, NOON)
+          if (matching.length === 0) expect(verdict).toEqual({ outcome: 'deny' })
+          else {
+            const answer = new Set(matching.map(keyOf))
+            expect(verdict).toMatchObject({ obligations: { answer } })
+          }
         },
       ),
       { numRuns: 200 },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AnswerSpec } from '../../../src/domain/catalog.ts'
-import { cutAnswer } from '../../../src/proxy/cut.ts'
+import { createItemCut, cutAnswer, strippedKeys } from '../../../src/proxy/cut.ts'
 
 type Words = { answer?: string[]; hide?: string[]; reveal?: string[] }
 
@@ -114,7 +114,6 @@ describe('cutAnswer', () => {
     ['a list of big numbers', '{"devices":[12345678901234567890]}', list('devices')],
     ['an object gone from its path', '{"id":1}', object('device')],
     ['an opaque answer', '{"id":1}', { kind: 'opaque' } as const],
-    ['a stream', '{"id":1}', { kind: 'stream' } as const],
   ])('F07 refuses %s', (_, body, spec) => {
     expect(() => cut(body, spec, { answer: ['id'] })).toThrow(
       expect.objectContaining({ code: 'unfilterable_answer' }),
@@ -132,7 +131,86 @@ describe('cutAnswer', () => {
     ).toThrow('unfilterable_answer')
   })
 
+  it('keeps no object of an error answer, whatever it is filed under', () => {
+    const device = { device: '10.0.0.1' }
+    const body = {
+      error: device,
+      info: device,
+      message: [device],
+      errors: ['a', device, [['b', device], 7], { error: 'c', info: device, errors: [device] }],
+    }
+    expect(cut(JSON.stringify(body), object(), { hide: ['x'] }, { status: 400 }).text).toBe(
+      '{"errors":["a",{},[7],{"error":"c"}]}',
+    )
+  })
+
+  it('names beside a list nobody whom no item names', () => {
+    const answer: AnswerSpec = {
+      ...{ kind: 'list', at: 'devices', secrets: [], item: 'device' },
+      items: {
+        ...{ id: 'id', facts: 'item', keep: [], narrow: [] },
+        sides: [{ at: 'people', key: 'name', of: 'owner', keep: ['name'] }],
+      },
+    }
+    const body = '{"devices":[{"id":1,"owner":"ann"}],"people":[{"name":"ann"}],"ok":true}'
+    const shown = (only: Parameters<typeof cut>[2]) => JSON.parse(cut(body, answer, only).text)
+    expect(shown({ answer: ['id'] })).toEqual({ devices: [{ id: 1 }], people: [], ok: true })
+    expect(shown({ hide: ['owner'] })).toEqual({ devices: [{ id: 1 }], people: [], ok: true })
+    expect(shown({ answer: ['owner'] })).toMatchObject({ people: [{ name: 'ann' }] })
+    expect(() =>
+      cut(body.replace('[{"name":"ann"}]', '{"ann":{}}'), answer, { hide: ['owner'] }),
+    ).toThrow('unfilterable_answer')
+  })
+
+  it('never lets a list by whose items are decided one by one', () => {
+    const each = (status: number, body: string) =>
+      cutAnswer(
+        { status, headers: { 'content-type': 'application/json' }, body: Buffer.from(body) },
+        {
+          answer: list('devices'),
+          obligations: { answer: undefined, hide: new Set(), reveal: new Set(), items: 'each' },
+        },
+      )
+    expect(() => each(200, '{"devices":[]}')).toThrow('unfilterable_answer')
+    expect(each(404, '{"error":"x","id":1}').body.toString()).toBe('{"error":"x"}')
+    expect(each(304, '').body).toHaveLength(0)
+  })
+
   it('does not read a 204', () => {
     expect(cut('', object(), { hide: ['ip'] }, { status: 204 })).toEqual({ mode: 'cut', text: '' })
+  })
+})
+
+describe('createItemCut', () => {
+  it('cuts one item by obligations of its own', () => {
+    const obligations = {
+      answer: new Set(['id', 's']),
+      hide: new Set(['ip']),
+      reveal: new Set<string>(),
+    }
+    const strip = strippedKeys(obligations, ['s'])
+    const item = { id: { ip: 1, a: 2 }, s: 3, name: 4 }
+    const cutItem = createItemCut(obligations.answer, strip)
+    expect(JSON.stringify(cutItem(item))).toBe('{"id":{"a":2}}')
+    const revealing = { ...obligations, reveal: new Set(['s']) }
+    expect(strippedKeys(revealing, ['s'])).toEqual(new Set(['ip']))
+  })
+
+  it('keeps of an item only what is its own', () => {
+    const cut = createItemCut(new Set(['toString', 'id', '__proto__', 'constructor']), new Set())
+    const texts = ['{"id":1,"__proto__":{"id":2}}', '{"constructor":3,"toString":{"__proto__":4}}']
+    expect(texts.map((text) => JSON.stringify(cut(JSON.parse(text))))).toEqual([
+      '{"id":1}',
+      '{"toString":{},"constructor":3}',
+    ])
+  })
+
+  it('refuses a kept value that is nested too deep', () => {
+    const nested = (depth: number) => JSON.parse(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`)
+    for (const keep of [new Set(['a']), undefined]) {
+      const cut = createItemCut(keep, new Set(['ip']))
+      expect(JSON.stringify(cut(nested(100)))).toHaveLength(206)
+      expect(() => cut(nested(101))).toThrow('unfilterable_answer')
+    }
   })
 })

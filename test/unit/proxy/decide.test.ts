@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Resource } from '../../../src/domain/access-request.ts'
 import { Problem } from '../../../src/domain/problem.ts'
-import type { FactsInHand } from '../../../src/policy/policy-engine.ts'
+import type { FactsInHand, NeedsFacts } from '../../../src/policy/policy-engine.ts'
 import { createDecide } from '../../../src/proxy/decide.ts'
 import type { Asked } from '../../../src/proxy/describe.ts'
 import { aRoute, mine, other } from '../../kit/a-route.ts'
@@ -17,6 +17,10 @@ const asked: Asked = {
   resource: device(mine),
   upstream: { target: '/', body: undefined, contentType: '', guard: { kind: 'none' } },
 }
+
+const needs = (resources: readonly Resource[], maxAgeMs?: number): NeedsFacts => ({
+  ...{ outcome: 'needs_facts', resources, maxAgeMs },
+})
 
 describe('decide', () => {
   it('denies what could not be resolved without asking the engine', async () => {
@@ -42,10 +46,10 @@ describe('decide', () => {
     })
     const seen: unknown[] = []
     const policy = fakePolicy((_principal, _requests, facts: FactsInHand) => {
-      const known = [facts(device(mine)), facts(device(other))]
+      const known = [facts(device(mine), undefined), facts(device(other), undefined)]
       seen.push(known)
       const missing = known.includes(undefined)
-      return missing ? { outcome: 'needs_facts', resources: [device(other)] } : allowed
+      return missing ? needs([device(other)]) : allowed
     })
     expect(await createDecide(policy, directory)(aPrincipal, asked, context)).toBe(allowed)
     expect(seen).toEqual([
@@ -55,16 +59,58 @@ describe('decide', () => {
   })
 
   it('answers 503 where the engine is never satisfied, and passes a failed look-up on', async () => {
-    const needs = fakePolicy(() => ({ outcome: 'needs_facts', resources: [device(mine)] }))
-    await expect(createDecide(needs, fakeDirectory())(aPrincipal, asked, context)).rejects.toThrow(
-      /attribute_unavailable/,
-    )
+    const wanting = fakePolicy(() => needs([device(mine)]))
+    await expect(
+      createDecide(wanting, fakeDirectory())(aPrincipal, asked, context),
+    ).rejects.toThrow(/attribute_unavailable/)
     const rationed = fakeDirectory({
       attributes: () => Promise.reject(new Problem('rationed')),
     })
-    await expect(createDecide(needs, rationed)(aPrincipal, asked, context)).rejects.toThrow(
+    await expect(createDecide(wanting, rationed)(aPrincipal, asked, context)).rejects.toThrow(
       /rationed/,
     )
+  })
+
+  it('asks for facts as young as a rule wants them, and believes no older ones', async () => {
+    const ages: unknown[] = []
+    const directory = fakeDirectory({
+      cached: (_, maxAgeMs) => (maxAgeMs === undefined ? { groups: ['old'] } : undefined),
+      attributes: async (_, __, maxAgeMs) => {
+        ages.push(maxAgeMs)
+        return { groups: ['new'] }
+      },
+    })
+    const seen: unknown[] = []
+    const policy = fakePolicy((_principal, _requests, facts) => {
+      seen.push([facts(device(mine), undefined), facts(device(mine), 5000)])
+      return seen.length === 1 ? needs([device(mine)], 5000) : allowed
+    })
+    await createDecide(policy, directory)(aPrincipal, asked, context)
+    expect(ages).toEqual([5000])
+    expect(seen).toEqual([
+      [{ groups: ['old'] }, undefined],
+      [{ groups: ['new'] }, { groups: ['new'] }],
+    ])
+  })
+
+  it('has many devices read at once, and decides on what was read although it is old by then', async () => {
+    const many = Array.from({ length: 20 }, (_, index) => device(String(index)))
+    let prepared: readonly Resource[] = []
+    const directory = fakeDirectory({
+      prepare: async (resources) => {
+        prepared = resources
+        return ({ device }) => ({ name: device })
+      },
+      attributes: () => Promise.reject(new Error('one by one')),
+    })
+    const seen: unknown[] = []
+    const policy = fakePolicy((_principal, _requests, facts) => {
+      seen.push(facts(device('19'), 10))
+      return seen.length === 1 ? needs(many, 10) : allowed
+    })
+    expect(await createDecide(policy, directory)(aPrincipal, asked, context)).toBe(allowed)
+    expect(prepared).toBe(many)
+    expect(seen).toEqual([undefined, { name: '19' }])
   })
 
   it('denies a part of an answer that goes by whole, and lets a whole one by', async () => {
@@ -79,7 +125,7 @@ describe('decide', () => {
         fakeDirectory(),
       )
     expect(await decide(part)(aPrincipal, stream, context)).toMatchObject({
-      ...{ outcome: 'deny', reason: 'cannot_filter_yet' },
+      ...{ outcome: 'deny', reason: 'cannot_filter' },
       failed: { action: 'devices:get', resource: mine },
     })
     expect(await decide(part)(aPrincipal, asked, context)).toBe(part)

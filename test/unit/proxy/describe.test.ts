@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { createRouteTable } from '../../../src/catalog/route-table.ts'
 import type { Catalog, Route } from '../../../src/domain/catalog.ts'
 import type { Boundary } from '../../../src/domain/grant.ts'
+import type { Principal } from '../../../src/domain/principal.ts'
 import { Problem } from '../../../src/domain/problem.ts'
+import type { PolicyEngine } from '../../../src/policy/policy-engine.ts'
 import { takeCredential } from '../../../src/proxy/credentials.ts'
 import { createDescribe, type Asked } from '../../../src/proxy/describe.ts'
 import { createIdResolver } from '../../../src/proxy/ids.ts'
+import { createRelate } from '../../../src/proxy/relations.ts'
 import { createMatchRoute } from '../../../src/proxy/routing.ts'
 import { canonicalTarget } from '../../../src/proxy/target.ts'
 import type { Directory } from '../../../src/upstream/directory.ts'
@@ -24,18 +27,24 @@ type Case = {
   directory?: Partial<Directory>
   boundary?: Boundary
   actions?: Catalog['actions']
+  principal?: Principal
+  hangsOnDevice?: PolicyEngine['hangsOnDevice']
 }
 
 async function ask(line: string, given: Case = {}): Promise<Asked> {
   const { route = aRoute(), headers = json, body, directory, boundary, actions = new Map() } = given
+  const { principal = aPrincipal, hangsOnDevice = () => true } = given
   const catalog = { ...aCatalog([route]), actions }
   const exchange = new FakeExchange(line, headers, body === undefined ? '' : JSON.stringify(body))
   const target = canonicalTarget(exchange.raw.target)
   const credential = await takeCredential(exchange, target, catalog.credentials)
   const match = createMatchRoute(createRouteTable(catalog))
   const { params } = match(exchange.raw.method, credential.target)
-  const ids = createIdResolver(catalog.resources, fakeDirectory(directory), () => boundary)
-  return createDescribe(catalog, ids)(exchange, route, params, credential, aPrincipal)
+  const facts = fakeDirectory(directory)
+  const ids = createIdResolver(catalog.resources, facts, () => boundary)
+  const policy = { hangsOnDevice, maxAgeOf: () => undefined }
+  const describe = createDescribe(catalog, ids, createRelate({ directory: facts, ids, policy }))
+  return describe(exchange, route, params, credential, principal)
 }
 
 async function codeOf(...args: Parameters<typeof ask>): Promise<string> {
@@ -136,11 +145,79 @@ describe('what is asked', () => {
     const { actions } = particleCatalog()
     const body = { url: 'u', deviceId: mine }
     const line = 'POST /v1/orgs/0a0a0a0a/integrations'
-    const asked = await ask(line, { route, directory: knows, actions, body })
+    const boundary: Boundary = { kind: 'organization', organization: '0a0a0a0a' }
+    const principal = { ...aPrincipal, issued: { ...aPrincipal.issued, boundary } }
+    const given = { route, directory: knows, actions, body, boundary, principal }
+    const asked = await ask(line, given)
     expect(asked.requests.map(({ resource }) => resource)).toEqual([
       { type: 'organization', organization: '0a0a0a0a' },
       { type: 'device', organization: '0a0a0a0a', product: '1337', device: mine },
     ])
+  })
+
+  describe('where no device is named', () => {
+    const configuration = (devices: Route['devices'], body: Route['body']): Route =>
+      aRoute('PUT /v1/products/:product/config', {
+        deeds: [aDeed('configuration:update')],
+        query: new Map([['device', { type: 'string', required: false }]]),
+        ...{ body, devices },
+      })
+    const line = 'PUT /v1/products/1337/config'
+    const list = { in: 'body', key: 'deviceIds', list: true } as const
+    const one = { in: 'query', key: 'device', list: false } as const
+    const whole = { type: 'product', product: '1337' }
+
+    const about = async (route: Route, body: unknown, query = '') =>
+      (await ask(line + query, { route, body })).requests.map(({ resource, relation }) => [
+        resource.device ?? resource.type,
+        relation,
+      ])
+
+    it('asks about all that the place holds, if the catalog says so', async () => {
+      const all = configuration([{ ...list, absent: 'all' }], { kind: 'json' })
+      expect((await ask(line, { route: all, body: { a: 1 } })).requests).toMatchObject([
+        { resource: whole, relation: 'all' },
+      ])
+      expect(await about(all, [{ deviceIds: [mine] }])).toEqual([['product', 'all']])
+      expect(await about(all, { deviceIds: [mine] })).toEqual([[mine, undefined]])
+      const none = configuration([list], { kind: 'json' })
+      expect(await about(none, { a: 1 })).toEqual([['product', undefined]])
+    })
+
+    it('asks about all beside those that another place names', async () => {
+      const body = { kind: 'json' } as const
+      const both = configuration([{ ...list, absent: 'all' }, one], body)
+      expect(await about(both, {}, `?device=${mine}`)).toEqual([
+        ['product', 'all'],
+        [mine, undefined],
+      ])
+      const inQuery = configuration([{ ...one, absent: 'all' }], body)
+      expect(await about(inQuery, {})).toEqual([['product', 'all']])
+      expect(await about(inQuery, {}, `?device=${mine}`)).toEqual([[mine, undefined]])
+    })
+
+    it('takes another spelling only where the catalog says that the cloud reads it', async () => {
+      const places = [
+        { ...one, in: 'body', key: 'deviceID', absent: 'all', or: ['deviceid'] },
+        ...['deviceid', 'device_id'].map((key) => ({ in: 'body', key, list: false }) as const),
+      ] as const
+      const keys = { deviceID: 'string', deviceid: 'string', device_id: 'string' } as const
+      for (const body of [{ kind: 'json' } as const, fieldsBody(keys)]) {
+        const route = configuration(places, body)
+        expect(await about(route, { deviceID: mine })).toEqual([[mine, undefined]])
+        expect(await about(route, { deviceid: mine })).toEqual([[mine, undefined]])
+        expect(await about(route, { device_id: mine })).toEqual([
+          ['product', 'all'],
+          [mine, undefined],
+        ])
+      }
+      const route = configuration(places, { kind: 'json' })
+      expect(await codeOf(line, { route, body: { deviceID: mine, DeviceId: mine } })).toBe(
+        'invalid_request',
+      )
+      const nested = { deviceID: mine, a: { DeviceId: other } }
+      expect(await codeOf(line, { route, body: nested })).toBe('asked, resolved')
+    })
   })
 
   it('refuses more devices times keys than can be decided without holding up others', async () => {
@@ -154,8 +231,8 @@ describe('what is asked', () => {
       deviceIds: Array.from({ length: devices }, (_, i) => i.toString(16).padStart(24, '0')),
       ...Object.fromEntries(Array.from({ length: keys - 1 }, (_, i) => [`key${i}`, i])),
     })
-    expect(await codeOf(line, { route, body: body(1000, 20) })).toBe('asked, resolved')
-    expect(await codeOf(line, { route, body: body(1000, 21) })).toBe('payload_too_large')
+    expect(await codeOf(line, { route, body: body(1000, 15) })).toBe('asked, resolved')
+    expect(await codeOf(line, { route, body: body(1000, 16) })).toBe('payload_too_large')
   })
 
   it('B03 refuses a bulk request that names none, or names one otherwise than it is decided', async () => {
@@ -171,14 +248,72 @@ describe('what is asked', () => {
     ).toBe('asked, outside_devices')
   })
 
-  it('B03 takes a thousand devices at once, and not one more', async () => {
-    const ids = (count: number) =>
-      Array.from({ length: count }, (_, i) => i.toString(16).padStart(24, '0'))
-    const ask1000 = await ask(put, { route: bulk, body: { devices: ids(1000) } })
-    expect(ask1000.requests).toHaveLength(1000)
-    expect(await codeOf(put, { route: bulk, body: { devices: ids(1001) } })).toBe(
-      'payload_too_large',
-    )
+  const ids = (count: number) =>
+    Array.from({ length: count }, (_, i) => i.toString(16).padStart(24, '0'))
+
+  it('B03 takes five thousand devices of a product at once, and not one more', async () => {
+    const most = await ask(put, { route: bulk, body: { devices: ids(5_000) } })
+    expect(most.requests).toHaveLength(5_000)
+    const more = { route: bulk, body: { devices: ids(5_001) } }
+    expect(await codeOf(put, more)).toBe('payload_too_large')
+  })
+
+  describe('without a product', () => {
+    const route = aRoute('POST /v1/orgs/:organization/reports', {
+      deeds: [aDeed('reports:create')],
+      body: fieldsBody({ devices: 'list' }),
+      devices: [{ in: 'body', key: 'devices', list: true }],
+    })
+    const line = 'POST /v1/orgs/0a0a0a0a/reports'
+    const boundary: Boundary = { kind: 'organization', organization: '0a0a0a0a' }
+    const principal = { ...aPrincipal, issued: { ...aPrincipal.issued, boundary } }
+    const inside = { route, boundary, principal }
+
+    function counting(known: (id: string) => boolean) {
+      const seen = { asked: 0, atOnce: 0, underWay: 0 }
+      const directory: Partial<Directory> = {
+        ...knows,
+        async device(id) {
+          seen.asked += 1
+          seen.underWay += 1
+          seen.atOnce = Math.max(seen.atOnce, seen.underWay)
+          await Promise.resolve()
+          seen.underWay -= 1
+          return known(id) ? { id, product: '1337' } : undefined
+        },
+      }
+      return { seen, directory }
+    }
+
+    it('B03 looks up a thousand devices at most, a few at a time', async () => {
+      const { seen, directory } = counting(() => true)
+      const asked = await ask(line, { ...inside, directory, body: { devices: ids(1000) } })
+      expect(asked.requests).toHaveLength(1000)
+      expect(asked.unresolved).toBeUndefined()
+      expect(seen).toMatchObject({ asked: 1000, atOnce: 16 })
+      const more = { ...inside, directory, body: { devices: ids(1001) } }
+      expect(await codeOf(line, more)).toBe('payload_too_large')
+    })
+
+    it('B03 is over with the first device that nobody knows', async () => {
+      const { seen, directory } = counting((id) => id !== ids(1)[0])
+      const given = { ...inside, directory, body: { devices: ids(1000) } }
+      expect(await codeOf(line, given)).toBe('asked, outside_boundary')
+      expect(seen.asked).toBeLessThanOrEqual(32)
+    })
+
+    it('B03 F15 asks nobody about devices of a place that is not theirs', async () => {
+      const { seen, directory } = counting(() => true)
+      const asked = await ask(line, { route, directory, body: { devices: ids(10) } })
+      expect(asked.requests.map(({ resource }) => resource.type)).toEqual(['organization'])
+      expect(seen.asked).toBe(0)
+    })
+
+    it('leaves unresolved a device of no product, whatever organization the path names', async () => {
+      const directory = { ...knows, device: async (id: string) => ({ id, product: undefined }) }
+      const given = { ...inside, directory, body: { devices: ids(1) } }
+      expect(await codeOf(line, given)).toBe('asked, outside_boundary')
+    })
   })
 
   it('B02 refuses a body about another device than the path, in the same way for every device', async () => {

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import type { Cut } from '../../../src/proxy/exchange.ts'
+import type { AssembledAnswer, Cut } from '../../../src/proxy/exchange.ts'
 import { noObligations, startRig, type Rig, type RigOptions } from '../../kit/exchange-rig.ts'
 import { headersOf, sendRaw } from '../../kit/raw-socket.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-upstream.ts'
@@ -175,5 +175,59 @@ describe('HttpExchange', () => {
     expect(answer.text).not.toContain('server_error')
     expect(up.seen()).toBe('')
     await until(() => rig.outcomes.length === 1)
+  })
+
+  const assembled = (body: string): AssembledAnswer => ({
+    ...{ status: 200, contentType: 'application/json; charset=utf-8', body: Buffer.from(body) },
+    upstream: { status: 200, requestId: 'up-1' },
+    list: { way: 'index', total: 2, ageMs: 5 },
+  })
+
+  it('F01 H19 M01 sends an assembled list in one piece, with no validator and no range', async () => {
+    const [up, rig] = await start({ handle: async (exchange) => exchange.send(assembled('[1]')) })
+    const ranged = get.replace('Connection', 'Range: bytes=0-0\r\nIf-None-Match: *\r\nConnection')
+    const answer = await sendRaw(rig.port, ranged)
+    expect([answer.status, answer.body]).toEqual([200, '[1]'])
+    const headers = headersOf(answer.text)
+    for (const name of ['etag', 'last-modified', 'accept-ranges', 'content-range', 'link']) {
+      expect(headers.has(name)).toBe(false)
+    }
+    expect(headers.get('cache-control')).toBe('private, no-store')
+    expect(headers.get('x-upstream-request-id')).toBe('up-1')
+    const head = await sendRaw(rig.port, get.replace('GET', 'HEAD'))
+    expect([head.body, headersOf(head.text).get('content-length')]).toEqual(['', '3'])
+    expect(rig.outcomes).toMatchObject([
+      { status: 200, bytes: 3, ended: 'answered', upstreamStatus: 200, list: { total: 2 } },
+      { status: 200, bytes: 0, ended: 'answered', upstreamRequestId: 'up-1' },
+    ])
+    expect(up.seen()).toBe('')
+  })
+
+  it('says when the client has gone, and sends it nothing', async () => {
+    const [, rig] = await start({
+      handle: async (exchange) => {
+        const { gone } = exchange
+        expect(exchange.gone).toBe(gone)
+        if (!gone.aborted) await once(gone, 'abort')
+        return exchange.send(assembled('[1]'))
+      },
+    })
+    const client = connect(rig.port, '127.0.0.1', () => client.write(get))
+    await once(client, 'connect')
+    client.resetAndDestroy()
+    await until(() => rig.outcomes.length === 1)
+    expect(rig.outcomes).toMatchObject([{ status: 0, ended: 'client_gone', list: { total: 2 } }])
+  })
+
+  it('does not take an answer that was sent for a client that has gone', async () => {
+    let gone: AbortSignal | undefined
+    const [, rig] = await start({
+      handle: async (exchange) => {
+        gone = exchange.gone
+        return exchange.send(assembled('[1]'))
+      },
+    })
+    await sendRaw(rig.port, get)
+    expect(gone?.aborted).toBe(false)
   })
 })

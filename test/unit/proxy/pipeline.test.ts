@@ -10,6 +10,7 @@ import { createDescribe } from '../../../src/proxy/describe.ts'
 import { createEnforce } from '../../../src/proxy/enforce.ts'
 import { createIdResolver } from '../../../src/proxy/ids.ts'
 import { createPipeline, type PipelineParts } from '../../../src/proxy/pipeline.ts'
+import { createRelate } from '../../../src/proxy/relations.ts'
 import { createMatchRoute } from '../../../src/proxy/routing.ts'
 import type { Tokens } from '../../../src/store/tokens.ts'
 import { mintToken } from '../../../src/store/token-format.ts'
@@ -24,7 +25,7 @@ const routes: readonly Route[] = [
     deeds: [aDeed('devices:update.name', { keys: ['name'] })],
     body: fieldsBody({ name: 'string' }),
   }),
-  aRoute('GET /v1/products/:product/events', { way: 'streaming', answer: { kind: 'stream' } }),
+  aRoute('GET /v1/products/:product/events', { way: 'streaming', answer: { kind: 'opaque' } }),
   aRoute('GET /v1/user', { kind: { kind: 'self', answer: 'user' }, deeds: [] }),
   aRoute('GET /v1/access_tokens', { kind: { kind: 'refused', why: 'not ours' } }),
 ]
@@ -50,10 +51,10 @@ function stage({ tokens: played = {}, decide, parts = {}, directory: facts = {} 
     onFault: (cause) => void faults.push(cause),
     durability: { read: 'written', change: 'synced' },
     matchRoute: createMatchRoute(createRouteTable(catalog)),
-    describe: createDescribe(catalog, ids),
+    describe: createDescribe(catalog, ids, createRelate({ directory, ids, policy })),
     decide: createDecide(policy, directory),
     enforce: createEnforce({
-      ...{ catalog, credentials, directory, tokens },
+      ...{ catalog, credentials, directory, tokens, ...kit.uncutLists() },
       grantOf: () => kit.aPrincipal.issued,
     }),
     ...parts,
@@ -204,7 +205,11 @@ describe('pipeline', () => {
     'a fact that cannot be had': [
       new kit.FakeExchange(line, bearer),
       {
-        decide: () => ({ outcome: 'needs_facts', resources: [{ type: 'device', device: mine }] }),
+        decide: () => ({
+          outcome: 'needs_facts',
+          resources: [{ type: 'device', device: mine }],
+          maxAgeMs: undefined,
+        }),
         directory: { attributes: async () => fail('attribute_unavailable')() },
       },
       'attribute_unavailable',
@@ -290,10 +295,22 @@ describe('pipeline', () => {
       throw cause
     }
     const { audit, faults } = await run(exchange)
-    expect(faults).toEqual([cause])
+    expect(faults).toMatchObject([{ code: 'internal', cause }])
     const [problem] = exchange.rejections
     expect([problem?.status, problem?.says]).toEqual([500, 'Something went wrong.'])
     expect([audit.decisions.length, audit.rejects.length, audit.outcomes.length]).toEqual([1, 0, 1])
+  })
+
+  it('tells operators of an answer that could not be cut, and not of a cloud that is away', async () => {
+    const faultsOf = async (code: 'unfilterable_answer' | 'upstream_failed') => {
+      const exchange = new kit.FakeExchange(line, bearer)
+      exchange.onSend = () => {
+        throw new Problem(code, { cause: 'odd' })
+      }
+      return (await run(exchange)).faults
+    }
+    expect(await faultsOf('unfilterable_answer')).toMatchObject([{ cause: 'odd' }])
+    expect(await faultsOf('upstream_failed')).toEqual([])
   })
 
   it('M01 decides HEAD by the route of GET and sends HEAD', async () => {
@@ -340,14 +357,14 @@ describe('pipeline', () => {
     expect([exchange.sent, audit.decisions.length]).toEqual([[], 1])
   })
 
-  it('sends a stream by the streaming way', async () => {
+  it('sends what streams by the streaming way', async () => {
     const stream = 'GET /v1/products/1337/events'
     const { exchange, audit } = await run(new kit.FakeExchange(stream, bearer))
     expect(exchange.sent[0]?.guard).toEqual({ kind: 'none' })
     expect(audit.decisions[0]?.enforcement).toBe('forward')
   })
 
-  it('denies a stream of which a rule shows only a part: cannot_filter_yet', async () => {
+  it('denies bytes of which a rule shows only a part: cannot_filter', async () => {
     const stream = 'GET /v1/products/1337/events'
     const { obligations } = kit.allowed
     for (const part of [{ hide: new Set(['coreid']) }, { answer: new Set(['data']) }]) {
@@ -355,7 +372,7 @@ describe('pipeline', () => {
         decide: () => ({ ...kit.allowed, obligations: { ...obligations, ...part } }),
       })
       expect(exchange.sent).toEqual([])
-      expect(audit.decisions[0]?.result).toMatchObject({ reason: 'cannot_filter_yet' })
+      expect(audit.decisions[0]?.result).toMatchObject({ reason: 'cannot_filter' })
     }
   })
 })

@@ -321,6 +321,95 @@ describe('confirm', () => {
   })
 })
 
+describe('recheck', () => {
+  const minute = 60_000
+
+  it.each([
+    ['revoked', (other: Tokens) => other.revoke({ user: 'anna' })],
+    ['rotated', (other: Tokens) => other.rotate(aUser('anna'))],
+    ['extended', (other: Tokens) => other.extend(aUser('anna', { kind: 'never' }, 'b'))],
+  ])('refuses what was %s since, again and again', (_, change) => {
+    const { token } = tokens.issue(aUser('anna'))
+    const principal = tokens.authenticate(token.reveal())
+    tokens.recheck(principal)
+    elsewhere<unknown>(change)
+    for (const _ of [1, 2]) expect(codeOf(() => tokens.recheck(principal))).toBe('invalid_token')
+  })
+
+  it('refuses at the moment of expiry, and not before', () => {
+    const { token } = tokens.issue(aUser('anna', { kind: 'lifetime', lifetimeMs: day }))
+    const principal = tokens.authenticate(token.reveal())
+    clock.at = start + day - 1
+    tokens.recheck(principal)
+    clock.at = start + day
+    expect(codeOf(() => tokens.recheck(principal))).toBe('expired_token')
+  })
+
+  it('refuses an API user that is gone today, and obeys a shorter expiry of today', () => {
+    let today: Expiry | undefined = { kind: 'never' }
+    using other = tokensOn(watched(real), { clock, currentExpiry: () => today })
+    const { token } = other.issue(aUser('anna'))
+    const principal = other.authenticate(token.reveal())
+    other.recheck(principal)
+    today = { kind: 'date', atMs: start }
+    expect(codeOf(() => other.recheck(principal))).toBe('expired_token')
+    today = undefined
+    expect(codeOf(() => other.recheck(principal))).toBe('invalid_token')
+  })
+
+  it('refuses where the store cannot be read', () => {
+    const { token } = tokens.issue(aUser('anna'))
+    const principal = tokens.authenticate(token.reveal())
+    broken = new Error('locked')
+    expect(codeOf(() => tokens.recheck(principal))).toBe('store_unavailable')
+  })
+
+  it('asks the store once for each change of any token', () => {
+    const { token } = tokens.issue(aUser('anna'))
+    const principal = tokens.authenticate(token.reveal())
+    elsewhere((other) => other.issue(aUser('ben')))
+    const before = finds
+    for (let count = 0; count < 10; count += 1) tokens.recheck(principal)
+    expect(finds - before).toBe(1)
+  })
+
+  it('T07 counts as a use, noted once a minute', () => {
+    const { token, tokenId } = tokens.issue(aUser('anna', { kind: 'idle', idleMs: 10 * minute }))
+    const principal = tokens.authenticate(token.reveal())
+    const seen = new Set<number | undefined>()
+    for (let past = 0; past <= 30 * minute; past += 1000) {
+      clock.at = start + past
+      tokens.recheck(principal)
+      seen.add(tokens.list().find((info) => info.tokenId === tokenId)?.lastUsedAtMs)
+    }
+    expect(seen.size).toBe(31)
+    clock.at += 10 * minute
+    expect(codeOf(() => tokens.recheck(principal))).toBe('expired_token')
+  })
+
+  it('T07 keeps a token alive whose idle limit is shorter than a minute', () => {
+    const { token } = tokens.issue(aUser('anna', { kind: 'idle', idleMs: 3000 }))
+    const principal = tokens.authenticate(token.reveal())
+    for (let count = 0; count < 100; count += 1) {
+      clock.at += 200
+      tokens.recheck(principal)
+    }
+    clock.at += 3000
+    expect(codeOf(() => tokens.recheck(principal))).toBe('expired_token')
+  })
+
+  it('T07 refuses after a leap of the clock in either direction', () => {
+    for (const leap of [400 * day, -400 * day]) {
+      clock.at = start
+      tokens.revoke({ user: 'anna' })
+      const { token } = tokens.issue(aUser('anna', { kind: 'idle', idleMs: day }))
+      const principal = tokens.authenticate(token.reveal())
+      clock.at = start + leap
+      expect(codeOf(() => tokens.recheck(principal))).toBe('expired_token')
+    }
+  })
+})
+
 describe('revokeMissing and flush', () => {
   it('revokes exactly the tokens of API users that are gone', () => {
     for (const name of ['anna', 'ben', 'cleo']) tokens.issue(aUser(name))

@@ -1,118 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { Attribute, AttributeType, ResourceSpec } from '../../../src/domain/catalog.ts'
 import { Problem } from '../../../src/domain/problem.ts'
-import { Secret } from '../../../src/lib/secret.ts'
-import { createCredentials } from '../../../src/upstream/credentials.ts'
-import { createDirectory } from '../../../src/upstream/directory-cache.ts'
-import { createDirectoryClient } from '../../../src/upstream/directory-client.ts'
+import { aDirectory, device, devicePath, found, id } from '../../kit/a-directory.ts'
 
-const id = '0123456789abcdef01234567'
-const attribute = (name: string, type: AttributeType, from: string): [string, Attribute] => [
-  name,
-  { name, type, from, says: '' },
-]
-
-const resources: Record<'organization' | 'product' | 'device', ResourceSpec> = {
-  organization: {
-    one: 'organization',
-    many: 'organizations',
-    id: /^[0-9a-f]{24}$/,
-    fold: 'lower',
-    alias: /^[a-z][a-z0-9-]*$/,
-    attributes: new Map(),
-    keys: [],
-    lookup: {
-      path: '/v1/orgs/:organization',
-      pick: { id: 'organization.id', slug: 'organization.slug' },
-      absent: [403, 404],
-    },
-  },
-  product: {
-    one: 'product',
-    many: 'products',
-    // 0 stands for a platform id: a number that is no product's.
-    id: /^[1-9]\d{0,8}$/,
-    fold: 'none',
-    alias: /^[a-z][a-z0-9-]*$/,
-    attributes: new Map(),
-    keys: [],
-    lookup: {
-      path: '/v1/products/:product',
-      pick: { id: 'product.id', slug: 'product.slug', organization: 'product.organization' },
-      absent: [404],
-    },
-  },
-  device: {
-    one: 'device',
-    many: 'devices',
-    id: /^[0-9a-f]{24}$/,
-    fold: 'lower',
-    alias: /^[\w -]{1,64}$/,
-    attributes: new Map([
-      attribute('groups', 'strings', 'groups'),
-      attribute('firmware_version', 'number', 'firmware.version'),
-      attribute('online', 'boolean', 'online'),
-      attribute('last_heard', 'time', 'last_heard'),
-      attribute('name', 'string', 'name'),
-    ]),
-    keys: [],
-    lookup: {
-      path: '/v1/products/:product/devices/:device',
-      bare: '/v1/devices/:device',
-      pick: { id: 'id', product: 'product_id' },
-      absent: [403, 404],
-    },
-  },
-}
-
-type Answer = { status: number; json: unknown } | Error
-
-/** A directory over a cloud of scripted answers, with a clock that is moved by hand. */
-function build(answers: Record<string, Answer>, perMinute = 3) {
-  let nowMs = 0
-  const asked: string[] = []
-  let gate: Promise<void> = Promise.resolve()
-  const client = createDirectoryClient({
-    catalog: { resources },
-    credentials: createCredentials({ default: new Secret('c') }),
-    async send({ target }) {
-      asked.push(target)
-      await gate
-      const answer = answers[target] ?? { status: 404, json: {} }
-      if (answer instanceof Error) throw answer
-      return { status: answer.status, headers: {}, body: Buffer.from(JSON.stringify(answer.json)) }
-    },
-  })
-  const directory = createDirectory({
-    client,
-    clock: { now: () => nowMs, monotonic: () => nowMs },
-    ages: { attributesMs: 60_000, placesMs: 300_000, unknownMs: 10_000 },
-    unknownPerMinute: perMinute,
-    maxEntries: 1000,
-  })
-  return {
-    directory,
-    answers,
-    asked,
-    pass: (ms: number) => {
-      nowMs += ms
-    },
-    hold() {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      gate = promise
-      return resolve
-    },
-  }
-}
-
-const device = { type: 'device', product: '1', device: id } as const
-const path = `/v1/products/1/devices/${id}`
-const found = (json: object) => ({ status: 200, json: { id, product_id: 1, ...json } })
 const code = (wanted: string) => expect.objectContaining({ code: wanted })
 
 describe('the directory', () => {
   it('says of a device with a platform id for a product that it is in none', async () => {
-    const { directory } = build({
+    const { directory } = aDirectory({
       '/v1/devices/loose': { status: 200, json: { id, product_id: 0 } },
       '/v1/devices/kept': { status: 200, json: { id, product_id: 7 } },
     })
@@ -121,7 +15,7 @@ describe('the directory', () => {
   })
 
   it('resolves slugs and names to ids, with the places they lie in', async () => {
-    const { directory } = build({
+    const { directory } = aDirectory({
       '/v1/orgs/acme': {
         status: 200,
         json: { organization: { id: id.toUpperCase(), slug: 'acme' } },
@@ -143,22 +37,22 @@ describe('the directory', () => {
     ['no id', `/v1/devices/${id}`, { id: null }],
     ['an id that is none', `/v1/devices/${id}`, { id: '../x' }],
   ])('refuses an answer with %s', async (_, target, json) => {
-    const { directory } = build({ [target]: found(json) })
+    const { directory } = aDirectory({ [target]: found(json) })
     await expect(directory.device(id, 'u')).rejects.toThrow(code('attribute_unavailable'))
   })
 
   it('refuses an answer about another slug or from another product', async () => {
-    const { directory } = build({
+    const { directory } = aDirectory({
       '/v1/products/a': { status: 200, json: { product: { id: 1, slug: 'b' } } },
-      [path]: found({ product_id: 2 }),
+      [devicePath]: found({ product_id: 2 }),
     })
     await expect(directory.product('a', 'u')).rejects.toThrow(code('attribute_unavailable'))
     await expect(directory.attributes(device, 'u')).rejects.toThrow(code('attribute_unavailable'))
   })
 
   it('leaves out attributes of a wrong type, so that conditions see them absent (C08)', async () => {
-    const { directory } = build({
-      [path]: found({
+    const { directory } = aDirectory({
+      [devicePath]: found({
         ...{ groups: 'site-1', firmware: { version: '3' }, online: 'yes', last_heard: 'never' },
         name: null,
       }),
@@ -173,12 +67,14 @@ describe('the directory', () => {
       last_heard: '2026-01-01T00:00:00Z',
       name: '',
     }
-    const { directory } = build({ [path]: found({ ...facts, firmware: { version: 0 } }) })
+    const { directory } = aDirectory({
+      [devicePath]: found({ ...facts, firmware: { version: 0 } }),
+    })
     expect(await directory.attributes(device, 'u')).toEqual({ ...facts, firmware_version: 0 })
   })
 
   it('asks again only when an answer is too old', async () => {
-    const { directory, asked, pass } = build({ [path]: found({ online: true }) })
+    const { directory, asked, pass } = aDirectory({ [devicePath]: found({ online: true }) })
     expect(directory.cached(device)).toBeUndefined()
     await directory.attributes(device, 'u')
     pass(59_999)
@@ -192,9 +88,9 @@ describe('the directory', () => {
   })
 
   it('forgets an unknown thing sooner', async () => {
-    const { directory, answers, asked, pass } = build({})
+    const { directory, answers, asked, pass } = aDirectory({})
     expect(await directory.attributes(device, 'u')).toEqual({})
-    answers[path] = found({ online: true })
+    answers[devicePath] = found({ online: true })
     pass(9_999)
     expect(await directory.attributes(device, 'u')).toEqual({})
     pass(1)
@@ -207,15 +103,15 @@ describe('the directory', () => {
     ['answers 500', { status: 500, json: {} }],
     ['refuses the gate', new Problem('upstream_refused')],
   ])('says so when the cloud %s, and keeps nothing of it', async (_, failure) => {
-    const { directory, answers } = build({ [path]: failure }, 1)
+    const { directory, answers } = aDirectory({ [devicePath]: failure }, { perMinute: 1 })
     await expect(directory.attributes(device, 'u')).rejects.toThrow(code('attribute_unavailable'))
     await expect(directory.attributes(device, 'u')).rejects.toThrow(code('attribute_unavailable'))
-    answers[path] = found({ online: true })
+    answers[devicePath] = found({ online: true })
     expect(await directory.attributes(device, 'u')).toEqual({ online: true })
   })
 
   it('asks once for many that ask the same at once', async () => {
-    const { directory, asked, hold } = build({ [path]: found({ online: true }) })
+    const { directory, asked, hold } = aDirectory({ [devicePath]: found({ online: true }) })
     const release = hold()
     const all = Array.from({ length: 50 }, (_, i) => directory.attributes(device, `u${i}`))
     release()
@@ -224,7 +120,7 @@ describe('the directory', () => {
   })
 
   it('does not keep an answer from before a write', async () => {
-    const { directory, hold } = build({ [path]: found({ online: true }) })
+    const { directory, hold } = aDirectory({ [devicePath]: found({ online: true }) })
     const release = hold()
     const before = directory.attributes(device, 'u')
     await Promise.resolve()
@@ -238,7 +134,7 @@ describe('the directory', () => {
     const other = (i: number) => `/v1/devices/unknown-${i}`.replace('/v1/devices/', '')
 
     it('per API user, with the time until the next one', async () => {
-      const { directory, asked, pass } = build({ [`/v1/devices/${id}`]: found({}) })
+      const { directory, asked, pass } = aDirectory({ [`/v1/devices/${id}`]: found({}) })
       for (let i = 0; i < 3; i += 1) {
         // oxlint-disable-next-line no-await-in-loop -- one after the other is what is tested
         expect(await directory.device(other(i), 'guesser')).toBeUndefined()
@@ -254,7 +150,7 @@ describe('the directory', () => {
     })
 
     it('also when they are asked all at once', async () => {
-      const { directory, asked } = build({})
+      const { directory, asked } = aDirectory({})
       const all = await Promise.allSettled(
         Array.from({ length: 20 }, (_, i) => directory.device(other(i), 'guesser')),
       )
@@ -264,7 +160,7 @@ describe('the directory', () => {
 
     it('and never those of known things, however many at once', async () => {
       const ids = Array.from({ length: 40 }, (_, i) => id.slice(0, 22) + String(10 + i))
-      const { directory } = build(
+      const { directory } = aDirectory(
         Object.fromEntries(ids.map((one) => [`/v1/devices/${one}`, found({ id: one })])),
       )
       const all = await Promise.all(ids.map((one) => directory.device(one, 'u')))

@@ -1,0 +1,499 @@
+import { describe, expect, it } from 'vitest'
+import type { Decision } from '../../../../src/domain/decision.ts'
+import { Problem } from '../../../../src/domain/problem.ts'
+import { Secret } from '../../../../src/lib/secret.ts'
+import { UpstreamRefusal } from '../../../../src/upstream/fleet-lists.ts'
+import { denied, fakeDirectory, fakeTokens } from '../../../kit/fakes.ts'
+import {
+  aJudge,
+  eventText,
+  hears,
+  keepsAll,
+  mine,
+  no,
+  other,
+  settled,
+  streamsRig,
+  yes,
+} from '../../../kit/streams-rig.ts'
+
+const start = ':ok\n\n'
+
+function everything() {
+  return aJudge(() => yes)
+}
+
+describe('one stream for all', () => {
+  it('opens the stream of the whole place once, and gives each client its own events', async () => {
+    const rig = streamsRig()
+    rig.judges.set('one', hears(mine)).set('two', hears(other))
+    const one = await rig.opened({ user: 'one', prefix: 'temp' })
+    const two = await rig.opened({ user: 'two', device: other })
+    rig.cloud.publish(mine, 'temperature')
+    rig.cloud.publish(other, 'temperature', '2')
+    expect(rig.cloud.connections.map(({ question }) => question.target)).toEqual([
+      '/v1/products/12345/events',
+    ])
+    expect(one.sink.text).toBe(start + eventText(mine, 'temperature'))
+    expect(two.sink.text).toBe(start + eventText(other, 'temperature', '2'))
+  })
+
+  it('has a stream of its own for each credential', async () => {
+    const rig = streamsRig()
+    await rig.opened()
+    await rig.opened({ credential: new Secret('another') })
+    expect(rig.cloud.connections).toHaveLength(2)
+  })
+
+  it('sends nothing to the client before the cloud has said 200', async () => {
+    const rig = streamsRig()
+    const { sink } = rig.client()
+    await settled()
+    expect(sink.begun).toBe(false)
+    rig.cloud.last.handler.opened()
+    await settled()
+    expect(sink.text).toBe(start)
+  })
+
+  it('closes the stream within a second after the last client has gone, and no sooner', async () => {
+    const rig = streamsRig()
+    const [one, two] = [await rig.opened(), await rig.opened()]
+    one.sink.end('client_gone')
+    await one.outcome
+    rig.pass(1000)
+    expect(rig.cloud.last.state).toBe('open')
+    two.sink.end('client_gone')
+    expect(await two.outcome).toMatchObject({ ended: 'client_gone' })
+    await settled()
+    rig.pass(200)
+    expect(rig.cloud.last.state).toBe('open')
+    rig.pass(600)
+    expect(rig.cloud.last.state).toBe('closed')
+  })
+
+  it('is still open for a client that comes back at once', async () => {
+    const rig = streamsRig()
+    const one = await rig.opened()
+    one.sink.end('client_gone')
+    await settled()
+    rig.pass(200)
+    await rig.opened()
+    rig.pass(2000)
+    expect(rig.cloud.connections).toHaveLength(1)
+    expect(rig.cloud.last.state).toBe('open')
+  })
+
+  it('outlives clients that come and go, so that the cloud’s openings are not used up', async () => {
+    const rig = streamsRig()
+    for (let count = 0; count < 100; count += 1) {
+      const { sink } = await rig.opened()
+      sink.end('client_gone')
+      await settled()
+      rig.pass(3000)
+    }
+    expect(rig.cloud.connections.length).toBeLessThan(30)
+    rig.pass(16_000)
+    expect(rig.cloud.last.state).toBe('closed')
+    rig.pass(300_000)
+    const { sink } = await rig.opened()
+    sink.end('client_gone')
+    await settled()
+    rig.pass(1000)
+    expect(rig.cloud.last.state).toBe('closed')
+  })
+
+  it('is not waited for by a client that has gone, and then not kept open', async () => {
+    const rig = streamsRig()
+    const { exchange } = rig.client()
+    await settled()
+    exchange.leaves.abort()
+    exchange.sink.end('client_gone')
+    await settled()
+    rig.pass(1000)
+    expect(rig.cloud.last.state).toBe('closed')
+  })
+
+  it('breaks all streams where the cloud ends or breaks its own, and opens another for who comes back', async () => {
+    const rig = streamsRig()
+    const clients = [await rig.opened(), await rig.opened()]
+    rig.cloud.last.handler.ended(new Problem('upstream_failed'))
+    for (const { outcome } of clients) {
+      expect(await outcome).toMatchObject({ ended: 'upstream_reset' })
+    }
+    const again = await rig.opened()
+    expect(rig.cloud.connections).toHaveLength(2)
+    expect(again.sink.open).toBe(true)
+  })
+
+  it('breaks all streams at an event over the bound', async () => {
+    const rig = streamsRig()
+    const { outcome, sink } = await rig.opened()
+    rig.judges.set('acme', everything())
+    rig.cloud.publish(mine, 'n', 'x'.repeat(10_001))
+    expect(await outcome).toMatchObject({ ended: 'upstream_reset' })
+    expect(rig.cloud.last.state).toBe('closed')
+    expect(sink.text).toBe(start)
+  })
+
+  it('passes the cloud’s refusal on, cut to its words', async () => {
+    const rig = streamsRig()
+    const { exchange, sink } = rig.client()
+    await settled()
+    const body = Buffer.from('{"error":"nope","error_description":"No.","devices":["x"]}')
+    rig.cloud.last.handler.ended(new UpstreamRefusal(404, 'application/json', body))
+    await settled()
+    expect(exchange.assembled.map((sent) => ({ ...sent, body: sent.body.toString() }))).toEqual([
+      {
+        status: 404,
+        contentType: 'application/json',
+        body: '{"error":"nope","error_description":"No."}',
+        upstream: { status: 404, requestId: undefined },
+      },
+    ])
+    expect(sink.begun).toBe(false)
+  })
+
+  it('fails with the problem of a stream that cannot be had', async () => {
+    const rig = streamsRig()
+    const { outcome } = rig.client()
+    await settled()
+    rig.cloud.last.handler.ended(new Problem('upstream_timeout'))
+    await expect(outcome).rejects.toMatchObject({ code: 'upstream_timeout' })
+  })
+
+  it('answers HEAD without a stream', async () => {
+    const rig = streamsRig()
+    const { outcome, sink } = rig.client({ head: true })
+    expect(await outcome).toMatchObject({ status: 200, ended: 'answered' })
+    expect(sink.begun).toBe(true)
+    expect(rig.cloud.connections).toHaveLength(0)
+  })
+
+  it('refuses an API user one stream too many with too_many_streams, and nobody else', async () => {
+    const limits = { heartbeatMs: 8000, eventBytes: 1000, recheckMs: 200, perUser: 1 }
+    const rig = streamsRig({ limits })
+    const first = await rig.opened({ user: 'one' })
+    await expect(rig.client({ user: 'one' }).outcome).rejects.toMatchObject({
+      code: 'too_many_streams',
+      status: 429,
+    })
+    expect((await rig.opened({ user: 'two' })).sink.open).toBe(true)
+    first.sink.end('client_gone')
+    await first.outcome
+    await settled()
+    expect((await rig.opened({ user: 'one' })).sink.open).toBe(true)
+  })
+
+  it('ends all streams when it is disposed of, and serves none any more', async () => {
+    const rig = streamsRig()
+    const { outcome } = await rig.opened()
+    rig.streams[Symbol.dispose]()
+    expect(await outcome).toMatchObject({ ended: 'shutdown' })
+    expect(rig.cloud.last.state).toBe('closed')
+    await expect(rig.client().outcome).rejects.toMatchObject({ code: 'overloaded' })
+  })
+})
+
+describe('what passes', () => {
+  it('is what was asked for: beginning of the name, and the device', async () => {
+    const rig = streamsRig()
+    rig.judges.set('acme', everything())
+    const prefixed = await rig.opened({ prefix: 'spark/' })
+    const ofDevice = await rig.opened({ device: mine })
+    const all = await rig.opened()
+    rig.cloud.publish(mine, 'spark/status')
+    rig.cloud.publish(other, 'temperature')
+    rig.cloud.publish('particle-internal', 'spark/hook')
+    expect(names(prefixed.sink.text)).toEqual(['spark/status', 'spark/hook'])
+    expect(names(ofDevice.sink.text)).toEqual(['spark/status'])
+    expect(names(all.sink.text)).toEqual(['spark/status', 'temperature', 'spark/hook'])
+  })
+
+  it('is told by its source: a device in any letter case, the API, the cloud; anything else is dropped', async () => {
+    const rig = streamsRig()
+    const asked: unknown[] = []
+    rig.judges.set(
+      'acme',
+      aJudge(({ resource, event }) => {
+        asked.push([event?.source, resource])
+        return yes
+      }),
+    )
+    const { sink, outcome } = await rig.opened()
+    rig.cloud.publish(mine.toUpperCase(), 'a')
+    rig.cloud.publish('api', 'b')
+    rig.cloud.publish('particle-internal', 'c')
+    for (const coreid of ['nobody', '', `${mine}0`, 'API']) rig.cloud.publish(coreid, 'x')
+    rig.cloud.send('event: x\ndata: {"data":"no source"}\n\n')
+    rig.cloud.send('event: x\ndata: ["coreid"]\n\nevent: x\ndata: none\n\n')
+    rig.cloud.send(`event: x\ndata: {"coreid":{"coreid":"${mine}"}}\n\n`)
+    expect(names(sink.text)).toEqual(['a', 'b', 'c'])
+    expect(asked).toEqual([
+      ['device', { type: 'device', product: '12345', device: mine }],
+      ['api', { type: 'product', product: '12345' }],
+      ['cloud', { type: 'product', product: '12345' }],
+    ])
+    sink.end('client_gone')
+    expect(await outcome).toMatchObject({ events: { sent: 3, withheld: 8 } })
+  })
+
+  it('is passed as the cloud sent it, without id and retry, data lines kept apart', async () => {
+    const rig = streamsRig()
+    rig.judges.set('acme', everything())
+    const { sink } = await rig.opened()
+    rig.cloud.send(
+      `id: 7\r\nretry: 1\r\nevent:n\r\ndata:{"coreid":"${mine}",\r\ndata: "n":1e2}\r\n\r\n`,
+    )
+    expect(sink.text).toBe(`${start}event: n\ndata: {"coreid":"${mine}",\ndata: "n":1e2}\n\n`)
+  })
+
+  it('is cut to the keys that may be seen, for each client by itself', async () => {
+    const rig = streamsRig()
+    const cut = (keys: string[]) =>
+      aJudge(() => ({ outcome: 'allow', obligations: { ...keepsAll, answer: new Set(keys) } }))
+    rig.judges
+      .set('some', cut(['data']))
+      .set('less', cut(['ttl']))
+      .set('acme', everything())
+    const [some, less, all] = [
+      await rig.opened({ user: 'some' }),
+      await rig.opened({ user: 'less' }),
+      await rig.opened(),
+    ]
+    rig.cloud.publish(mine, 'n')
+    expect(some.sink.text).toBe(`${start}event: n\ndata: {"data":"1"}\n\n`)
+    expect(less.sink.text).toBe(`${start}event: n\ndata: {"ttl":"60"}\n\n`)
+    expect(all.sink.text).toBe(start + eventText(mine, 'n'))
+  })
+
+  it('never holds the gate’s own credential', async () => {
+    const rig = streamsRig()
+    rig.judges.set('acme', everything())
+    const { sink } = await rig.opened()
+    rig.cloud.publish(mine, 'n', 'cloud-credential-0123456789')
+    expect(sink.text).toContain('***')
+    expect(sink.text).not.toContain('cloud-credential')
+  })
+
+  it('counts what a client asked for and did not get', async () => {
+    const rig = streamsRig()
+    rig.judges.set('acme', hears(mine))
+    rig.cloud.connections.splice(0)
+    const { sink, outcome, progress } = await rig.opened({ prefix: 't' })
+    rig.cloud.publish(mine, 'temperature')
+    rig.cloud.publish(other, 'temperature')
+    rig.cloud.publish(other, 'other')
+    rig.pass(59_000)
+    expect(progress).toEqual([])
+    rig.pass(2000)
+    expect(progress).toEqual([{ sent: 1, withheld: 1 }])
+    sink.end('client_gone')
+    expect(await outcome).toMatchObject({ events: { sent: 1, withheld: 1 } })
+  })
+})
+
+describe('rights while a stream is open', () => {
+  it.each([
+    ['invalid_token', 'revoked'],
+    ['expired_token', 'expired'],
+    ['store_unavailable', 'store_unavailable'],
+  ] as const)('ends it at %s as %s', async (code, ended) => {
+    const store: { problem?: Problem } = {}
+    const recheck = () => {
+      if (store.problem !== undefined) throw store.problem
+    }
+    const rig = streamsRig({ tokens: fakeTokens({ recheck }) })
+    const { outcome, sink } = await rig.opened()
+    rig.pass(1000)
+    expect(sink.open).toBe(true)
+    store.problem = new Problem(code)
+    rig.pass(200)
+    expect(await outcome).toMatchObject({ ended })
+  })
+
+  it('ends it where the policies no longer admit it', async () => {
+    const today: { decision: Decision } = { decision: streamAllowed }
+    const rig = streamsRig({ decide: () => today.decision })
+    const { outcome, sink } = await rig.opened()
+    rig.pass(1000)
+    today.decision = denied
+    rig.pass(1000)
+    expect(sink.open).toBe(true)
+    rig.policy.revision = 'rev-2'
+    rig.pass(200)
+    expect(await outcome).toMatchObject({ ended: 'not_granted' })
+  })
+
+  it('judges it anew under other policies', async () => {
+    const rig = streamsRig()
+    rig.judges.set('acme', everything())
+    const { sink } = await rig.opened()
+    rig.pass(200)
+    rig.cloud.publish(mine, 'a')
+    rig.judges.set('acme', hears(other))
+    rig.policy.revision = 'rev-2'
+    rig.pass(200)
+    rig.cloud.publish(mine, 'a')
+    rig.cloud.publish(other, 'a')
+    expect(sink.text).toBe(start + eventText(mine, 'a') + eventText(other, 'a'))
+  })
+
+  it('looks every second at what hangs on the hour', async () => {
+    const rig = streamsRig()
+    const from = rig.clock.at + 5000
+    rig.judges.set(
+      'acme',
+      aJudge((_, atMs) => (atMs < from ? yes : no), { timed: true }),
+    )
+    const { sink } = await rig.opened()
+    rig.cloud.publish(mine, 'a')
+    rig.pass(6000)
+    rig.cloud.publish(mine, 'a')
+    expect(names(sink.text)).toEqual(['a'])
+  })
+
+  it('ends it when a decision that needed facts denies, and where they cannot be had', async () => {
+    const unavailable = () => Promise.reject(new Problem('attribute_unavailable'))
+    for (const [late, ended] of [
+      [() => Promise.resolve(denied), 'not_granted'],
+      [unavailable, 'attribute_unavailable'],
+    ] as const) {
+      let decide: () => typeof streamAllowed | ReturnType<typeof late> = () => streamAllowed
+      const rig = streamsRig({ decide: () => decide() })
+      const { outcome } = await rig.opened()
+      rig.pass(200)
+      decide = late
+      rig.policy.revision = 'rev-2'
+      rig.pass(200)
+      expect(await outcome).toMatchObject({ ended })
+    }
+  })
+
+  it('ends all when the audit log cannot be written for long, not at the first hiccup', async () => {
+    let healthy = true
+    const audit = { state: () => ({ healthy, queued: 0, failed: undefined }) }
+    const rig = streamsRig({ audit })
+    const { outcome, sink } = await rig.opened()
+    healthy = false
+    rig.pass(1000)
+    healthy = true
+    rig.pass(1000)
+    healthy = false
+    rig.pass(1800)
+    expect(sink.open).toBe(true)
+    rig.pass(600)
+    expect(await outcome).toMatchObject({ ended: 'audit_unavailable' })
+  })
+
+  it('does not begin with a token that died while the cloud took its time', async () => {
+    const recheck = () => {
+      throw new Problem('invalid_token')
+    }
+    const rig = streamsRig({ tokens: fakeTokens({ recheck }) })
+    const { outcome, sink } = await rig.opened()
+    await expect(outcome).rejects.toMatchObject({ code: 'invalid_token' })
+    expect(sink.begun).toBe(false)
+  })
+})
+
+describe('a fault of the gate’s own', () => {
+  it('in a decision on an event breaks the streams that share it, and is told', async () => {
+    const rig = streamsRig()
+    rig.judges.set(
+      'acme',
+      aJudge(() => {
+        throw new Error('bug')
+      }),
+    )
+    const { outcome } = await rig.opened()
+    rig.cloud.publish(mine, 'x')
+    expect(await outcome).toMatchObject({ ended: 'upstream_reset' })
+    expect(rig.faults).toEqual([new Error('bug')])
+  })
+
+  it('behind a look-up does the same', async () => {
+    const locate = async (ids: readonly string[]) => new Map(ids.map((id) => [id, '1']))
+    const directory = fakeDirectory({ locate, products: async () => ['1'] })
+    const rig = streamsRig({ directory })
+    rig.judges.set(
+      'acme',
+      aJudge(() => {
+        throw new Error('bug')
+      }),
+    )
+    const { outcome } = await rig.opened({ of: 'organization' })
+    rig.cloud.publish(mine, 'x')
+    expect(await outcome).toMatchObject({ ended: 'upstream_reset' })
+    expect(rig.faults).toEqual([new Error('bug')])
+  })
+
+  it('with one client ends that client alone', async () => {
+    const rig = streamsRig()
+    const [one, two] = [await rig.opened(), await rig.opened()]
+    Object.defineProperty(one.sink, 'waiting', {
+      get() {
+        throw new Error('bug')
+      },
+    })
+    rig.pass(400)
+    expect(await one.outcome).toMatchObject({ ended: 'internal' })
+    expect(two.sink.open).toBe(true)
+  })
+})
+
+describe('a silent stream', () => {
+  it('writes a comment at least every nine seconds, also where everything is filtered', async () => {
+    const rig = streamsRig()
+    const { sink } = await rig.opened()
+    const other = await rig.opened()
+    rig.judges.set(
+      'acme',
+      aJudge(() => no),
+    )
+    for (let second = 0; second < 60; second += 1) {
+      const before = sink.text.length
+      rig.cloud.publish(mine, 'x')
+      rig.pass(8200)
+      expect(sink.text.length).toBeGreaterThan(before)
+    }
+    expect(sink.text).toMatch(/^:ok\n\n(?::\n\n){60,62}$/)
+    expect(other.sink.text).toBe(sink.text)
+  })
+
+  it('writes none where events pass', async () => {
+    const rig = streamsRig()
+    rig.judges.set('acme', everything())
+    const { sink } = await rig.opened()
+    for (let second = 0; second < 30; second += 1) {
+      rig.cloud.publish(mine, 'x')
+      rig.pass(1000)
+    }
+    expect(sink.text).not.toContain('\n:\n')
+  })
+
+  it('F13 ends a client that takes nothing for a minute, and no other', async () => {
+    const rig = streamsRig()
+    const [stuck, slow] = [await rig.opened(), await rig.opened()]
+    stuck.sink.waiting = 10
+    slow.sink.waiting = 10
+    for (let second = 0; second < 59; second += 1) {
+      slow.sink.taken += 1
+      rig.pass(1000)
+    }
+    expect(stuck.sink.open).toBe(true)
+    rig.pass(2000)
+    expect(await stuck.outcome).toMatchObject({ ended: 'slow_reader' })
+    expect(slow.sink.open).toBe(true)
+  })
+})
+
+const streamAllowed = {
+  outcome: 'allow' as const,
+  rule: undefined,
+  obligations: keepsAll,
+  facts: {},
+}
+
+function names(text: string): string[] {
+  return [...text.matchAll(/^event: (.*)$/gm)].map(([, name = '']) => name)
+}
