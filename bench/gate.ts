@@ -1,23 +1,15 @@
-/** The gate with everything on, as the benchmark runs it: one API user limited to one device, audit `written`. */
+/** The gate with everything on, as the benchmark runs it: audit `written`, and an API user for each that the policies name. */
 
 import { startTestGate } from '../test/kit/start-gate.ts'
+import { readGateArgument } from './gate-argument.ts'
 
-const [upstream = '', product = '12345', device = ''] = process.argv.slice(2)
+const { upstream, policies, config } = readGateArgument(process.argv[2] ?? '')
 const gate = await startTestGate({
-  upstream: { url: upstream, token: 'benchmark-upstream-credential' },
-  policies: {
-    'users.yaml': `
-users:
-  bench:
-    owner: bench@acme.example
-    product: ${product}
-    devices: { ids: [${device}] }
-    rules:
-      - can: devices.variable:get
-        variables: [temperature]
-    expires: never
-`,
-  },
+  upstream: { url: upstream.url, token: upstream.token ?? 'benchmark-upstream-credential' },
+  policies: { 'users.yaml': policies },
+  ...(config !== undefined && { config }),
 })
-process.stdout.write(`${JSON.stringify({ url: gate.url, token: gate.tokens['bench'] })}\n`)
-process.once('SIGTERM', () => void gate[Symbol.asyncDispose]())
+process.stdout.write(`${JSON.stringify({ url: gate.url, tokens: gate.tokens })}\n`)
+const stop = () => void gate[Symbol.asyncDispose]().then(() => process.exit())
+process.once('SIGTERM', stop)
+process.stdin.resume().once('end', stop)

@@ -10,6 +10,8 @@ export type Service = AsyncDisposable & {
   pid: number
   /** Everything the process said about itself when it was ready. */
   ready: Readonly<Record<string, unknown>>
+  /** Tells it something, as a line of JSON, and reads the line of JSON it answers with. One at a time. */
+  ask(message: unknown): Promise<Readonly<Record<string, unknown>>>
 }
 
 /** The first line on stdout is JSON with at least `url`. */
@@ -19,23 +21,45 @@ export async function startService(
   core: number,
 ): Promise<Service> {
   const [command = '', ...rest] = pinned(core, [process.execPath, ...args])
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })
   const died = once(child, 'exit').then(() => {
-    throw new Error(`${name} ended before it was ready`)
+    throw new Error(`${name} ended too early`)
   })
-  const line = await Promise.race([once(lines, 'line'), died])
-  const ready: unknown = JSON.parse(String(line[0]))
-  if (typeof ready !== 'object' || ready === null || !('url' in ready)) {
-    throw new Error(`${name} did not say where it listens`)
-  }
   died.catch(() => undefined)
+  const nextLine = async () => {
+    const [line]: unknown[] = await Promise.race([once(lines, 'line'), died])
+    const said: unknown = JSON.parse(String(line))
+    if (typeof said !== 'object' || said === null) throw new Error(`${name} said ${String(line)}`)
+    return { ...said } as Readonly<Record<string, unknown>>
+  }
+  const ready = await nextLine()
   return {
-    url: String(ready.url),
+    url: String(ready['url']),
     pid: child.pid ?? 0,
-    ready: { ...ready },
+    ready,
+    ask(message) {
+      const answered = nextLine()
+      child.stdin.write(`${JSON.stringify(message)}\n`)
+      return answered
+    },
     [Symbol.asyncDispose]: () => end(child),
   }
+}
+
+/** The other end: says it is ready, then answers each line that comes in. */
+export async function serveParent(
+  ready: Readonly<Record<string, unknown>>,
+  answer: (message: Readonly<Record<string, unknown>>) => unknown,
+): Promise<void> {
+  const say = (said: unknown) => void process.stdout.write(`${JSON.stringify(said)}\n`)
+  say(ready)
+  for await (const line of createInterface({ input: process.stdin })) {
+    const message: unknown = JSON.parse(line)
+    say(await answer({ ...Object(message) }))
+  }
+  // The benchmark has gone.
+  process.exit()
 }
 
 export async function end(child: ChildProcess): Promise<void> {

@@ -1,8 +1,9 @@
 /** The gate against a bare proxy on one core each, same upstream, same load, rounds interleaved. */
 
-import { fileURLToPath } from 'node:url'
 import { applyLoad, type Round } from './load.ts'
+import { gateArgument, tokenOf } from './gate-argument.ts'
 import { median } from './median.ts'
+import { program } from './paths.ts'
 import { cpuMs, residentMb, startService, type Service } from './processes.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -40,17 +41,17 @@ export async function measureThroughput(
   await using upstream = await startUpstream(LOAD_CORE)
   await using bare = await startService(
     'bare proxy',
-    [path('bare-proxy.ts'), upstream.url],
+    [program('bare-proxy.ts'), upstream.url],
     PROXY_CORE,
   )
   await using gate = await startService(
     'gate',
-    [path('gate.ts'), upstream.url, PRODUCT, DEVICE],
+    [program('gate.ts'), gateArgument({ upstream: { url: upstream.url }, policies: policies() })],
     PROXY_CORE,
   )
   const contenders: Contender[] = [
     { name: 'express_hpm', service: bare, token: 'none' },
-    { name: 'gate', service: gate, token: String(gate.ready['token']) },
+    { name: 'gate', service: gate, token: tokenOf(gate, 'bench') },
   ]
   const measured: Record<Contender['name'], Measured[]> = { gate: [], express_hpm: [] }
   for (const contender of contenders) await round(contender, { ...options, seconds: 2 })
@@ -113,6 +114,16 @@ function cpuRatio({ gate, express_hpm }: Throughput['subjects']): Record<string,
   return { gate_cpu_vs_express_hpm: gate.cpuMicrosPerRequest / express_hpm.cpuMicrosPerRequest }
 }
 
-function path(file: string): string {
-  return fileURLToPath(new URL(file, import.meta.url))
+function policies(): string {
+  return `
+users:
+  bench:
+    owner: bench@acme.example
+    product: ${PRODUCT}
+    devices: { ids: [${DEVICE}] }
+    rules:
+      - can: devices.variable:get
+        variables: [temperature]
+    expires: never
+`
 }
