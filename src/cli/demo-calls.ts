@@ -108,9 +108,38 @@ export const demoCalls: Readonly<Record<string, DemoPair>> = {
   },
 }
 
+/** One path asked by two: by one who sees all there is, and by one to whom there is nothing but its site. */
+export type DemoSight = { says: string; path: string; live?: true; seen: readonly DemoSeen[] }
+export type DemoSeen = { user: string; says: string }
+
+export const demoSights: readonly DemoSight[] = [
+  {
+    says: 'One list, whole and cut to size',
+    path: `${thermostats}/devices?perPage=100`,
+    seen: [
+      { user: 'acme-dashboard', says: 'sees the first 100 of 120 thermostats, on 2 pages' },
+      { user: 'site-7-partner', says: 'sees those of site 7: one page, right totals, no address' },
+    ],
+  },
+  {
+    says: 'One live event stream, whole and cut to size (Ctrl-C ends it)',
+    path: `${thermostats}/events`,
+    live: true,
+    seen: [
+      { user: 'acme-dashboard', says: 'hears every event of the product' },
+      { user: 'site-7-partner', says: 'hears the devices of site 7 on the same connection' },
+    ],
+  },
+]
+
 /** One line for a POSIX shell. Nothing in it comes from outside: no quoting can go wrong. */
-export function curlLine(gate: string, token: string, call: DemoCall): string {
-  const parts = ['curl -sS']
+export function curlLine(
+  gate: string,
+  token: string,
+  call: Omit<DemoCall, 'says'>,
+  show: 'at the end' | 'as it comes' = 'at the end',
+): string {
+  const parts = [show === 'as it comes' ? 'curl -sSN' : 'curl -sS']
   const isGiven = call.method === 'GET' || call.upload !== undefined
   if (!isGiven) parts.push(`-X ${call.method}`)
   parts.push(`-H 'Authorization: Bearer ${token}'`)

@@ -39,12 +39,14 @@ export type DemoOptions = {
 }
 
 const usualPort = 8080
+/** Often enough that a device of one site is heard within some seconds: devices and products take turns. */
+const eventIntervalMs = 100
 
 export async function startDemo({ port, clock, log }: DemoOptions): Promise<DemoGate> {
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'fleetgate-demo-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
-  const cloud = stack.use(await startDeviceCloud())
+  const cloud = stack.use(await startDeviceCloud({ eventIntervalMs }))
   const config = await writeConfig(folder, cloud, port ?? (await freePort(usualPort)))
   const { set } = openParts(config)
   const users = mintAll(set, config, clock, log)

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { createLog } from '../lib/log.ts'
-import { curlLine, demoCalls } from './demo-calls.ts'
+import { curlLine, demoCalls, demoSights } from './demo-calls.ts'
 import type { DemoGate } from './demo-gate.ts'
 import { type Io, stopSignal } from './io.ts'
 
@@ -81,6 +81,15 @@ function introduction(demo: DemoGate): string {
     lines.push('', user)
     lines.push(`# allowed: ${pair.allowed.says}`, curlLine(demo.gate, token, pair.allowed))
     lines.push(`# denied: ${pair.denied.says}`, curlLine(demo.gate, token, pair.denied))
+  }
+  for (const { says, path, live, seen } of demoSights) {
+    lines.push('', says)
+    for (const { user, says: what } of seen) {
+      const token = demo.users[user]
+      if (token === undefined) continue
+      const show = live ? 'as it comes' : 'at the end'
+      lines.push(`# ${user} ${what}`, curlLine(demo.gate, token, { method: 'GET', path }, show))
+    }
   }
   return lines.join('\n')
 }

@@ -1,12 +1,13 @@
 // The demo: everything it prints is true, and it leaves nothing behind.
 
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DemoCall, demoCalls } from '../../src/cli/demo-calls.ts'
 import { running, type Running } from '../kit/cli.ts'
+import { until } from '../kit/recording-upstream.ts'
 import { parseLines } from '../kit/start-gate.ts'
 
 type Ready = {
@@ -118,12 +119,18 @@ describe('npm run -s fleetgate -- demo', () => {
 describe('fleetgate demo', () => {
   const curl = promisify(execFile)
 
-  it('prints lines that do in a shell what is said beside them', async () => {
-    await using demo = running(['demo', '--port', '0'])
-    const lines = await demo.all(/^curl .*12345.devices'$/)
-    const calls = lines.flatMap((line, i) =>
+  /** The pasted lines by the comment above each, and a word of that comment. */
+  async function pasted(demo: Running): Promise<{ line: string; says: string }[]> {
+    const lines = await demo.all(/^# site-7-partner hears/)
+    await until(() => lines.filter((line) => line.startsWith('curl -sSN')).length === 2)
+    return lines.flatMap((line, i) =>
       line.startsWith('curl ') ? [{ line, says: lines[i - 1] ?? '' }] : [],
     )
+  }
+
+  it('prints lines that do in a shell what is said beside them', async () => {
+    await using demo = running(['demo', '--port', '0'])
+    const calls = (await pasted(demo)).filter(({ says }) => /^# (allowed|denied): /.test(says))
     expect(calls).toHaveLength(names.length * 2)
     for (const { line, says } of calls) {
       const { stdout } = await curl('sh', ['-c', `${line} -o /dev/null -w '%{http_code}'`])
@@ -135,4 +142,59 @@ describe('fleetgate demo', () => {
     demo.signal('SIGINT')
     expect(await demo.ended()).toBe(0)
   })
+
+  it('shows one list and one live stream, whole to one and cut to its site to the other', async () => {
+    await using demo = running(['demo', '--port', '0'])
+    const calls = await pasted(demo)
+    const lineThat = (says: string) => {
+      const found = calls.find((call) => call.says.startsWith(`# ${says}`))
+      if (found === undefined) throw new Error(`no line says ${says}`)
+      return found.line
+    }
+    const list = async (line: string): Promise<Listed> =>
+      JSON.parse((await curl('sh', ['-c', line], { maxBuffer: 1 << 24 })).stdout)
+    const line = lineThat('acme-dashboard sees')
+    const whole = [
+      await list(line),
+      await list(line.replace("perPage=100'", "perPage=100&page=2'")),
+    ]
+    const mine = await list(lineThat('site-7-partner sees'))
+    const ofSite = whole
+      .flatMap(({ devices }) => devices)
+      .filter(({ groups }) => groups.includes('site-7'))
+      .map(({ id }) => id)
+    expect([whole[0]?.devices.length, whole[0]?.meta]).toEqual([100, { total_pages: 2 }])
+    expect(mine.devices.map(({ id }) => id)).toEqual(ofSite)
+    expect(mine.meta).toEqual({ total_pages: 1 })
+    expect(mine.devices[0]).not.toHaveProperty('last_ip_address')
+    expect(whole[0]?.devices[0]).toHaveProperty('last_ip_address')
+
+    using all = pastedStream(lineThat('acme-dashboard hears'))
+    using cut = pastedStream(lineThat('site-7-partner hears'))
+    await until(() => all.sources().length > 0 && cut.begun(), 10_000)
+    await curl('sh', ['-c', `${lineThat('allowed: sets 21 degrees')} -o /dev/null`])
+    await until(() => cut.sources().length > 0, 10_000)
+    await until(() => all.sources().some((id) => !ofSite.includes(id)), 10_000)
+    expect(cut.sources().filter((id) => !ofSite.includes(id))).toEqual([])
+    demo.signal('SIGINT')
+    expect(await demo.ended()).toBe(0)
+  })
 })
+
+type Listed = {
+  devices: { id: string; groups: string[]; last_ip_address?: string }[]
+  meta: { total_pages: number }
+}
+
+/** What a pasted line of `curl -N` has shown so far. */
+function pastedStream(line: string) {
+  const child = spawn('sh', ['-c', `exec ${line}`])
+  let text = ''
+  child.stdout.on('data', (chunk) => (text += chunk))
+  return {
+    begun: () => text.startsWith(':ok'),
+    /** `coreid` of each event. */
+    sources: () => Array.from(text.matchAll(/"coreid":"([^"]+)"/g), ([, id = '']) => id),
+    [Symbol.dispose]: () => void child.kill(),
+  }
+}
