@@ -115,3 +115,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   // Numbers kept as text are of no prototype, which is quicker to see than what they are.
   return value instanceof Object || !JSON.isRawJSON(value)
 }
+
+/** Ids and keys are text inside the gate; clouds also write them as whole numbers. `undefined`: neither, or empty. */
+export function plainText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value
+  if (Number.isSafeInteger(value)) return String(value)
+  const source = JSON.isRawJSON(value) ? JSON.stringify(value) : ''
+  return /^-?\d+$/.test(source) ? source : undefined
+}

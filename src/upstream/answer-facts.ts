@@ -1,13 +1,10 @@
 /** Reads a cloud's answers to look-ups: ids out of them, and what to say where they are none. */
 
 import { Problem } from '../domain/problem.ts'
-import { valueAtPath } from '../lib/cloud-json.ts'
+import { plainText, valueAtPath } from '../lib/cloud-json.ts'
 
-/** Ids are strings inside the gate; clouds also write them as whole numbers. */
 export function pickText(root: unknown, path: string | undefined): string | undefined {
-  const value = path === undefined ? undefined : valueAtPath(root, path)
-  if (typeof value === 'string' && value !== '') return value
-  return Number.isSafeInteger(value) ? String(value) : undefined
+  return path === undefined ? undefined : plainText(valueAtPath(root, path))
 }
 
 /** @throws Problem `attribute_unavailable` */

@@ -1,9 +1,14 @@
 /** Puts a cut list together again: what the catalog declares of the root, and nothing else of it. Pure. */
 
 import type { ListAnswer } from '../../domain/catalog.ts'
-import { isJsonObject, parseCloudText, valueAtPath, type JsonObject } from '../../lib/cloud-json.ts'
+import {
+  isJsonObject,
+  parseCloudText,
+  valueAtPath,
+  type JsonObject,
+  plainText,
+} from '../../lib/cloud-json.ts'
 import { cutItem, stripKeys, unfilterable, type Strip } from '../cut.ts'
-import { plainText } from './items.ts'
 import { isStripped, type Show } from './show.ts'
 
 export type Assembly = {

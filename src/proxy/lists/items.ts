@@ -1,7 +1,13 @@
 /** The items of a list as they are judged and shown: out of an answer in hand, or out of a kept view. */
 
 import type { ItemsSpec, ResourceSpec } from '../../domain/catalog.ts'
-import { isJsonObject, parseCloudText, valueAtPath, type JsonObject } from '../../lib/cloud-json.ts'
+import {
+  isJsonObject,
+  parseCloudText,
+  valueAtPath,
+  type JsonObject,
+  plainText,
+} from '../../lib/cloud-json.ts'
 import type { TextSet } from '../../lib/text-set.ts'
 import type { ListView } from '../../upstream/fleet-lists.ts'
 import { unfilterable } from '../cut.ts'
@@ -80,12 +86,4 @@ function idReader(
 export function pathReader(path: string): (item: JsonObject) => unknown {
   if (path === '' || path.includes('.')) return (item) => valueAtPath(item, path)
   return (item) => (Object.hasOwn(item, path) ? item[path] : undefined)
-}
-
-/** Ids and keys are text inside the gate; clouds also write them as whole numbers. */
-export function plainText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  if (Number.isSafeInteger(value)) return String(value)
-  const source = JSON.isRawJSON(value) ? JSON.stringify(value) : ''
-  return /^-?\d+$/.test(source) ? source : undefined
 }

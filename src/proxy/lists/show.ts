@@ -2,9 +2,9 @@
 
 import type { ListAnswer, Side } from '../../domain/catalog.ts'
 import type { Obligations } from '../../domain/decision.ts'
-import type { JsonObject } from '../../lib/cloud-json.ts'
+import { plainText, type JsonObject } from '../../lib/cloud-json.ts'
 import { createItemCut, strippedKeys, type CutItem, type Strip } from '../cut.ts'
-import { pathReader, plainText } from './items.ts'
+import { pathReader } from './items.ts'
 
 export type Show = {
   /** The item given is used up. */

@@ -9,6 +9,7 @@ import {
   parseCloudJson,
   valueAtPath,
   type JsonObject,
+  plainText,
 } from '../../lib/cloud-json.ts'
 import { refusalProblem, retryAfterOf } from '../answer-head.ts'
 import { UpstreamRefusal, type ListItem } from '../fleet-lists.ts'
@@ -104,7 +105,7 @@ function idOf(
     if (typeof word !== 'string') throw odd(`an item has no text at "${when.at}"`)
     if (word !== when.is) return undefined
   }
-  const text = textOf(valueAtPath(item, spec.id))
+  const text = plainText(valueAtPath(item, spec.id))
   const folded = resource?.fold === 'lower' ? text?.toLowerCase() : text
   if (folded !== undefined && resource?.id.test(folded)) return folded
   // It is said to belong to one: to whom must be known.
@@ -118,7 +119,7 @@ function readSide(root: unknown, { at, key }: Side): ReadonlyMap<string, string>
   if (found === undefined) return side
   if (!Array.isArray(found)) throw odd(`there is no list at "${at}"`)
   for (const entry of found as readonly unknown[]) {
-    const name = isJsonObject(entry) ? textOf(valueAtPath(entry, key)) : undefined
+    const name = isJsonObject(entry) ? plainText(valueAtPath(entry, key)) : undefined
     if (name === undefined) throw odd(`an entry at "${at}" has no "${key}"`)
     side.set(name, JSON.stringify(entry))
   }
@@ -128,7 +129,7 @@ function readSide(root: unknown, { at, key }: Side): ReadonlyMap<string, string>
 function statedOf(root: unknown, paging: Paging | undefined): ListPage['stated'] {
   const count = (path: string | undefined): number | undefined => {
     if (path === undefined) return undefined
-    const text = textOf(valueAtPath(root, path))
+    const text = plainText(valueAtPath(root, path))
     return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined
   }
   const { pages, total } = paging?.meta ?? {}
@@ -145,14 +146,6 @@ function emptiedRoot(root: unknown, places: readonly string[]): string {
     if (isJsonObject(around) && Object.hasOwn(around, key)) around[key] = []
   }
   return JSON.stringify(root)
-}
-
-/** Ids and keys are text inside the gate; clouds also write them as whole numbers. */
-function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '' ? undefined : value
-  if (Number.isSafeInteger(value)) return String(value)
-  const source = JSON.isRawJSON(value) ? JSON.stringify(value) : ''
-  return /^-?\d+$/.test(source) ? source : undefined
 }
 
 function odd(cause: unknown): Problem {
