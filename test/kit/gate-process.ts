@@ -9,6 +9,7 @@ import { systemClock } from '../../src/domain/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Mistakes } from '../../src/lib/mistake.ts'
 import { startGate } from '../../src/server.ts'
+import { collect } from './held-memory.ts'
 
 export type GateProcess = AsyncDisposable & {
   port: number
@@ -54,7 +55,10 @@ async function serve(configFile: string): Promise<void> {
   if (!loaded.ok) throw new Mistakes(loaded.mistakes)
   const log = createLog({ write: () => undefined, clock: systemClock })
   const gate = await startGate(loaded.config, { clock: systemClock, log })
-  process.on('message', () => process.send?.(process.memoryUsage.rss()))
+  process.on('message', () => {
+    collect()
+    process.send?.(process.memoryUsage.rss())
+  })
   process.on('disconnect', () => process.exit())
   process.send?.(Number(new URL(gate.url).port))
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { BodyGuard, Cut } from '../../../src/proxy/exchange.ts'
 import { startRig, type Rig, type RigOptions } from '../../kit/exchange-rig.ts'
+import { heldBytes } from '../../kit/held-memory.ts'
 import { headersOf, sendRaw } from '../../kit/raw-socket.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-upstream.ts'
 import type { RecordingUpstream } from '../../kit/recording-upstream.ts'
@@ -87,14 +88,14 @@ describe('the streaming way', () => {
     const head = `POST / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`
     const { socket, got } = client(rig.port, head)
     await until(() => socket.readyState === 'open')
-    const before = process.memoryUsage().external
+    const before = heldBytes()
     for (let at = 0; at < body.length; at += 65_536) {
       const piece = body.slice(at, at + 65_536)
       // oxlint-disable-next-line no-await-in-loop -- one piece after the other
       if (!socket.write(piece)) await new Promise((resolve) => socket.once('drain', resolve))
     }
     await until(() => (up.connections[0]?.text.length ?? 0) > body.length)
-    expect(process.memoryUsage().external - before).toBeLessThan(20_000_000)
+    expect(heldBytes() - before).toBeLessThan(20_000_000)
     up.connections[0]?.socket.write(rawAnswer(200, '{}'))
     await until(() => got().includes('200 OK'))
     const seen = up.seen()
