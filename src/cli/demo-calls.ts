@@ -127,7 +127,10 @@ export const demoSights: readonly DemoSight[] = [
     live: true,
     seen: [
       { user: 'acme-dashboard', says: 'hears every event of the product' },
-      { user: 'site-7-partner', says: 'hears the devices of site 7 on the same connection' },
+      {
+        user: 'site-7-partner',
+        says: 'hears the devices of site 7; the gate listens to the cloud once for both',
+      },
     ],
   },
 ]

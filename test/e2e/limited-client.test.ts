@@ -3,6 +3,7 @@
 import Particle from 'particle-api-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
+import { decisionsSince, requestsAt } from '../kit/cloud-side.ts'
 import { traces } from '../kit/invariant.ts'
 import { startTestGate, type TestGate } from '../kit/start-gate.ts'
 
@@ -64,10 +65,8 @@ async function page(user: string, number: number, perPage: number): Promise<List
 
 const idsOf = (rows: readonly Row[]) => rows.map(({ id }) => id)
 
-async function recorded(): Promise<unknown[]> {
-  const { decisions, total } = await traces(gate)
-  return decisions.slice(decisions.length - (total - before)).map((row) => row['decision'])
-}
+const seen = () => requestsAt(cloud, gate)
+const recorded = () => decisionsSince(gate, before)
 
 describe('particle-api-js as an API user that sees a part of the fleet', () => {
   it('pages through its own devices, in the order of the cloud, with its own totals', async () => {
@@ -75,14 +74,16 @@ describe('particle-api-js as an API user that sees a part of the fleet', () => {
     expect(rest.length).toBeGreaterThan(5)
     const perPage = 3
     const pages = Math.ceil(site.length / perPage)
-    const seen: Row[] = []
+    const paged: Row[] = []
     for (let number = 1; number <= pages; number += 1) {
       const listed = await page('partner', number, perPage)
       expect(listed.meta).toEqual({ total_pages: pages })
-      seen.push(...listed.devices)
+      paged.push(...listed.devices)
     }
-    expect(idsOf(seen)).toEqual(idsOf(site))
+    expect(idsOf(paged)).toEqual(idsOf(site))
     expect(await page('partner', pages + 1, perPage)).toMatchObject({ devices: [], customers: [] })
+    // The cloud was asked for the group alone, once for all pages.
+    expect(seen()).toEqual([`GET /v1/products/${product}/devices?groups=site-7&perPage=100&page=1`])
     expect(await recorded()).toEqual(Array(pages + 1).fill('allow'))
   })
 
@@ -92,6 +93,9 @@ describe('particle-api-js as an API user that sees a part of the fleet', () => {
       customers: [],
       meta: { total_pages: 0 },
     })
+    expect(seen()).toEqual([
+      `GET /v1/products/${product}/devices?deviceId=${'f'.repeat(24)}&perPage=100&page=1`,
+    ])
     expect(await recorded()).toEqual(['allow'])
   })
 
@@ -100,6 +104,8 @@ describe('particle-api-js as an API user that sees a part of the fleet', () => {
     expect(idsOf(body as unknown as Row[])).toEqual(idsOf(site))
     const none = await client('stranger').listDevices({})
     expect(none.body).toEqual([])
+    // Where they are not in memory any more, the cloud is asked for no more than they may see.
+    for (const line of seen()) expect(line).toMatch(/[?&](groups=site-7|deviceId=f{24})&/)
     expect(await recorded()).toEqual(['allow', 'allow'])
   })
 
@@ -121,8 +127,7 @@ describe('particle-api-js as an API user that sees a part of the fleet', () => {
       expect.objectContaining({ name: 'telemetry/2', data: 'ours', coreid: mine }),
     ])
     expect(leaked).toEqual([])
-    const opened = cloud.requests().filter(({ url }) => url.includes('/events'))
-    expect(opened.map(({ method, url }) => `${method} ${url}`)).toEqual([
+    expect(seen().filter((line) => line.includes('/events'))).toEqual([
       `GET /v1/products/${product}/events`,
     ])
     expect(await recorded()).toEqual(['allow', 'allow'])
@@ -146,6 +151,8 @@ describe('particle-api-js as an API user that sees a part of the fleet', () => {
     const [foreign, absent] = await Promise.all(refused)
     expect(foreign).toMatchObject({ statusCode: 403, error: 'permission_denied' })
     expect(foreign).toEqual(absent)
+    for (const line of seen())
+      expect(line).toMatch(/^GET \/v1\/products\/12345\/devices\/[0-9a-f]{24}$/)
     expect(await recorded()).toEqual(['allow', 'deny', 'deny'])
   })
 })

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import Particle from 'particle-api-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
+import { decisionsSince, requestsAt } from '../kit/cloud-side.ts'
 import { traces } from '../kit/invariant.ts'
 import { startTestGate, type TestGate } from '../kit/start-gate.ts'
 
@@ -51,20 +52,8 @@ function client(user: string): Particle {
   return new Particle({ baseUrl: gate.url, auth: gate.tokens[user] ?? '' })
 }
 
-/** What the cloud saw of the calls so far: always our credential, never the client's. */
-function seen(): string[] {
-  const secrets = Object.values(gate.tokens)
-  for (const { rawHead, body } of cloud.requests()) {
-    expect(rawHead).toContain(`Bearer ${cloud.token}`)
-    for (const secret of secrets) expect(`${rawHead}${body}`).not.toContain(secret)
-  }
-  return cloud.requests().map(({ method, url }) => `${method} ${url}`)
-}
-
-async function recorded(): Promise<(string | undefined)[]> {
-  const { decisions, total } = await traces(gate)
-  return decisions.slice(decisions.length - (total - before)).map((row) => String(row['decision']))
-}
+const seen = () => requestsAt(cloud, gate)
+const recorded = () => decisionsSince(gate, before)
 
 describe('particle-api-js through the gate', () => {
   it('lists and pages devices', async () => {
