@@ -69,8 +69,9 @@ ${ids.map((id, i) => `      - { can: devices.function:call, functions: [f${i}], 
     tokenId: 'benchbenchbe',
     issued: user.grant,
     issuedHash: user.grantHash,
+    tokenKind: 'minted',
     expiresAtMs: undefined,
-    epoch: 0,
+    stored: undefined,
   }
   const last = rules - 1
   const request: AccessRequest = {

@@ -8,6 +8,8 @@ export type GateArgument = {
   policies: string
   /** YAML lines of the configuration. */
   config?: string
+  /** Which API users get tokens here; `all` where absent, `none` where another replica issues them. */
+  mint?: 'all' | 'none'
 }
 
 export function gateArgument(argument: GateArgument): string {

@@ -3,11 +3,12 @@
 import { startTestGate } from '../test/kit/start-gate.ts'
 import { readGateArgument } from './gate-argument.ts'
 
-const { upstream, policies, config } = readGateArgument(process.argv[2] ?? '')
+const { upstream, policies, config, mint = 'all' } = readGateArgument(process.argv[2] ?? '')
 const gate = await startTestGate({
   upstream: { url: upstream.url, token: upstream.token ?? 'benchmark-upstream-credential' },
   policies: { 'users.yaml': policies },
   ...(config !== undefined && { config }),
+  ...(mint === 'none' && { mint: [] }),
 })
 process.stdout.write(`${JSON.stringify({ url: gate.url, tokens: gate.tokens })}\n`)
 const stop = () => void gate[Symbol.asyncDispose]().then(() => process.exit())

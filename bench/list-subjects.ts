@@ -13,7 +13,7 @@ import type { AssembledAnswer } from '../src/proxy/exchange.ts'
 import { createLists } from '../src/proxy/lists/create-lists.ts'
 import type { FleetLists } from '../src/upstream/fleet-lists.ts'
 import { particleCatalog } from '../test/kit/catalog.ts'
-import { FakeExchange, fakeDirectory } from '../test/kit/fakes.ts'
+import { FakeExchange, fakeDirectory, noQuota } from '../test/kit/fakes.ts'
 import { mustLoad, principalOf } from '../test/kit/policies.ts'
 
 const ITEMS = 1150
@@ -52,6 +52,7 @@ export function cutter(name: SubjectName, body: Buffer, atPeak = () => {}): () =
   const credential = new Secret('benchmark-upstream-credential')
   const answer = { status: 200, headers: { 'content-type': 'application/json' }, body }
   const lists = createLists({
+    quota: noQuota,
     policy,
     tokens: { recheck: () => undefined },
     catalog,

@@ -1,4 +1,4 @@
-/** `npm run bench [-- quick] [decisions|throughput|lists|paging|streams ...]`: ratios in one run; all parts together are written to `bench/results/latest.json`. */
+/** `npm run bench [-- quick] [decisions|throughput|lists|paging|streams|revocation|users ...]`: ratios in one run; all parts together are written to `bench/results/latest.json`. */
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -6,8 +6,10 @@ import { version } from '../src/lib/version.ts'
 import { measureDecisions } from './decisions.ts'
 import { measureLists } from './lists.ts'
 import { measurePaging } from './paging.ts'
+import { measureRevocation } from './revocation.ts'
 import { measureStreams } from './streams.ts'
 import { measureThroughput } from './throughput.ts'
+import { measureUsers } from './users.ts'
 
 type Measured = { ratios: Readonly<Record<string, number>> }
 type Say = (line: string) => void
@@ -22,6 +24,9 @@ const parts: Readonly<Record<string, (quick: boolean, say: Say) => Measured | Pr
       measurePaging({ pages: quick ? 50 : 300, restMs: quick ? 0 : 35_000 }, say),
     streams: (quick, say) =>
       measureStreams({ clients: 500, perSecond: 5000, seconds: quick ? 5 : 25 }, say),
+    revocation: (quick, say) =>
+      measureRevocation({ revocations: quick ? 20 : 200, perSecond: 200 }, say),
+    users: (quick, say) => measureUsers({ users: quick ? 5000 : 100_000 }, say),
   }
 
 const say: Say = (line) => void process.stderr.write(`${line}\n`)

@@ -16,4 +16,10 @@ const code = await run(process.argv.slice(2), {
   readStdin: () => readFileSync(0),
   onSignal: (name, handler) => void process.on(name, handler),
 })
+// A pipe takes what is left only as long as this process lives.
+await Promise.all([process.stdout, process.stderr].map(written))
 process.exit(code)
+
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => void stream.write('', () => resolve()))
+}

@@ -5,17 +5,17 @@ import type { Catalog } from './domain/catalog.ts'
 import type { Clock } from './domain/clock.ts'
 import type { FleetLists } from './upstream/fleet-lists.ts'
 import { createFleetLists } from './upstream/lists/cached-lists.ts'
-import type { UpstreamPool } from './upstream/pool.ts'
+import type { Send } from './upstream/lists/list-call.ts'
 
 /** Disposing of them ends what is being read. */
 export function openFleetLists(
   { lists, rations }: Config,
-  parts: { catalog: Catalog; pool: UpstreamPool; clock: Clock },
+  parts: { catalog: Catalog; send: Send; clock: Clock },
 ): FleetLists {
-  const { catalog, pool, clock } = parts
+  const { catalog, send, clock } = parts
   const { maxAgeMs, maxStaleMs, callsPerMinute, memoryBytes } = lists
   return createFleetLists({
-    send: (request, signal) => pool.request(request, signal),
+    send,
     clock,
     resources: catalog.resources,
     limits: {

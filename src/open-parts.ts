@@ -5,12 +5,15 @@ import { readCatalog } from './catalog/shipped.ts'
 import type { Config } from './config/config.ts'
 import type { Catalog } from './domain/catalog.ts'
 import type { Clock } from './domain/clock.ts'
-import type { PolicySet } from './domain/grant.ts'
+import type { PolicySet } from './policy/policy-set.ts'
 import { Mistakes, type Mistake } from './lib/mistake.ts'
 import { version } from './lib/version.ts'
 import { loadPolicyFolder } from './policy/load-folder.ts'
+import { createTokens, type TokensOptions } from './store/create-tokens.ts'
+import { openPostgresStore } from './store/postgres.ts'
 import { openSqliteStore } from './store/sqlite.ts'
-import { createTokens, type Tokens, type TokensOptions } from './store/tokens.ts'
+import type { Store } from './store/store.ts'
+import type { Tokens } from './store/tokens.ts'
 
 export type Parts = { catalog: Catalog; set: PolicySet }
 
@@ -26,31 +29,32 @@ export function openCatalog({ catalog }: Pick<Config, 'catalog'>): Catalog {
   return orThrow(loaded).catalog
 }
 
-/** A command and a running gate may hold the same file: each sees what the other changed at its next request. */
-export function openTokens(
-  config: Pick<Config, 'store' | 'tokens'>,
+/** A command and a running gate may hold the same store: each sees what the other changed. @throws StoreUnusable, StoreUnavailable */
+export async function openStore(
+  { store }: Pick<Config, 'store'>,
   clock: Clock,
-  hooks: Pick<TokensOptions, 'currentExpiry' | 'onFlushFailure'> = {},
+  onFault: (error: unknown) => void = () => undefined,
+): Promise<Store> {
+  return store.kind === 'sqlite'
+    ? openSqliteStore({ path: store.path, onTurnEnd: setImmediate })
+    : openPostgresStore({ ...store, clock, onFault })
+}
+
+export function openTokens(
+  { tokens }: Pick<Config, 'tokens'>,
+  store: Store,
+  clock: Clock,
+  hooks: Pick<TokensOptions, 'today' | 'onFlushFailure'> = {},
 ): Tokens {
-  const store = openSqliteStore({ path: config.store, onTurnEnd: setImmediate })
-  const tokens = createTokens({
+  return createTokens({
     store,
     clock,
     random: randomBytes,
-    cacheSize: config.tokens.cacheSize,
-    lastUsedFlushMs: config.tokens.lastUsedFlushMs,
+    cacheSize: tokens.cacheSize,
+    lastUsedFlushMs: tokens.lastUsedFlushMs,
+    maxLifetimeMs: tokens.maxLifetimeMs,
     ...hooks,
   })
-  return {
-    ...tokens,
-    [Symbol.dispose]() {
-      try {
-        tokens[Symbol.dispose]()
-      } finally {
-        store[Symbol.dispose]()
-      }
-    },
-  }
 }
 
 function orThrow<T extends { ok: true }>(loaded: T | { ok: false; mistakes: Mistake[] }): T {

@@ -23,11 +23,14 @@ export type Envelope = {
 
 /** The decision record: what was asked, by whom, and what was answered, before anything goes upstream or back. */
 export type DecisionFields = {
-  user: string
-  tokenId: string
+  /** Absent: a token that the gate does not know, observed. */
+  user: string | undefined
+  tokenId: string | undefined
   revision: string
   grant: string | undefined
-  issuedGrant: string
+  issuedGrant: string | undefined
+  /** Under observation: a denial is written down as `would_deny`, and forwarded. */
+  observed?: Observed
   /** Route id; undefined where none matched. */
   route: string | undefined
   /** Canonical target, rebuilt, without credentials. */
@@ -38,11 +41,42 @@ export type DecisionFields = {
   enforcement: Enforcement
 }
 
+export type Observed = {
+  /** When enforcement begins again, milliseconds since the epoch. */
+  untilMs: number
+  /** Tells callers apart whose tokens the gate does not know: a keyed hash of the token, 16 hex digits. */
+  fingerprint?: string
+  /** Of an allow whose answer would have been cut. */
+  would?: 'filter'
+}
+
+/** What an operator changes: before it is changed. Nothing of a token may be in it. */
+export type ChangeFields = {
+  requestId: string
+  /** `operator:NAME`. */
+  by: string
+  /** As `user.create`, `token.rotate`, `operator.revoke`. */
+  change: string
+  /** What it is about: the name of an API user or an operator. */
+  target: string
+  before: Readonly<Record<string, unknown>> | undefined
+  after: Readonly<Record<string, unknown>> | undefined
+  address: string
+  agent: string | undefined
+}
+
+/** `close` once: how it ended. Never throws. */
+export interface ChangeEntry {
+  close(fields: { status: number; ended: string }): void
+}
+
 export type OutcomeFields = {
   /** HTTP status sent to the client; 0: nothing was sent. */
   status: number
   upstreamStatus: number | undefined
   upstreamRequestId: string | undefined
+  /** When the cloud asked to be called again, whole seconds. */
+  retryAfterS?: number | undefined
   /** Body bytes sent to the client. */
   bytes: number
   /** Why it ended: `answered`, a problem code, `client_gone`, `upstream_reset`; of a stream also `revoked`, `expired`, `not_granted`, `slow_reader`, `shutdown`, `attribute_unavailable` (too much waited for attributes that could not be had). */
@@ -71,6 +105,8 @@ export type RejectFields = Omit<Envelope, 'requestId' | 'atMs'> & {
   status: number
   /** Public id of a token that was well formed but not valid; never the token. */
   tokenId?: string
+  /** Absent: the data port. */
+  port?: 'admin'
 }
 
 /** One request's place in the log. Exactly one of `commit` and `reject` is called, once; then `close` once. */
@@ -90,6 +126,11 @@ export interface AuditLog extends AsyncDisposable {
   open(envelope: Envelope): AuditEntry
   /** A row in the reject stream, summarised in floods. Never throws, never blocks the decision stream. */
   reject(fields: RejectFields): void
+  /**
+   * Resolves when the record of a change is synced; only then may it be made.
+   * @throws Problem `audit_unavailable`
+   */
+  change(fields: ChangeFields): Promise<ChangeEntry>
   /** Policy reloads, token revocations and other things that are not requests: a record of their own kind. */
   event(name: string, fields: Readonly<Record<string, unknown>>): void
   /** Resolves when all accepted records are on disk. */

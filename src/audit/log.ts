@@ -2,6 +2,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { recordChange } from './change.ts'
 import { Entry } from './entry.ts'
 import { openAuditFile } from './file.ts'
 import { createIsoTime } from './iso-time.ts'
@@ -89,6 +90,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
     paths,
     open: (envelope) => new Entry(entryParts, envelope),
     reject: (fields) => rejects.add(fields),
+    change: (fields) => recordChange({ writer: decisions, time }, fields),
     event,
     flush,
     state() {

@@ -7,6 +7,7 @@ import type { RuleRef } from '../domain/decision.ts'
 import type {
   DecisionFields,
   Envelope,
+  Observed,
   OutcomeFields,
   RejectFields,
   StreamCount,
@@ -28,9 +29,10 @@ export function decisionBody(
   fields: DecisionFields,
   who: string = whoOf(fields),
 ): RecordBody {
-  const { result } = fields
+  const { result, observed } = fields
   let body = begin(at, 'decision', envelope.requestId)
-  body += `,"decision":"${result.outcome}"`
+  const would = observed !== undefined && result.outcome === 'deny'
+  body += `,"decision":"${would ? 'would_deny' : result.outcome}"`
   if (result.outcome === 'deny') body += text('reason', result.reason)
   body += who + text('route', fields.route)
   body += text('target', clip(withoutValues(fields.target), maxTarget))
@@ -43,8 +45,15 @@ export function decisionBody(
     }
     body += rule(result.rule) + facts(result.facts)
   }
-  body += `,"enforcement":"${fields.enforcement}"`
+  body += `,"enforcement":"${fields.enforcement}"${observation(observed)}`
   return body + caller(envelope)
+}
+
+function observation(observed: Observed | undefined): string {
+  if (observed === undefined) return ''
+  const { untilMs, fingerprint, would } = observed
+  const until = `,"observed_until":"${new Date(untilMs).toISOString()}"`
+  return until + text('would', would) + text('fingerprint', fingerprint)
 }
 
 export type WhoFields = Pick<
@@ -78,6 +87,7 @@ export function outcomeBody(
     (fields.upstreamRequestId === undefined
       ? ''
       : text('upstream_request_id', clip(fields.upstreamRequestId, maxName))) +
+    (fields.retryAfterS === undefined ? '' : `,"retry_after_s":${whole(fields.retryAfterS)}`) +
     `,"bytes":${whole(fields.bytes)},"duration_ms":${Math.round(durationMs * 1_000) / 1_000}` +
     text('ended', fields.ended) +
     list(fields.list) +
@@ -105,6 +115,7 @@ export function rejectBody(fields: RejectFields): RecordBody {
     begin(new Date(fields.atMs).toISOString(), 'reject', fields.requestId) +
     text('reason', fields.reason) +
     `,"status":${whole(fields.status)}` +
+    text('port', fields.port) +
     text('token_id', fields.tokenId) +
     text('path', clip(pathOnly(fields.rawTarget), maxPath)) +
     `,"target_hash":"${targetHash(fields.rawTarget)}"` +
@@ -136,7 +147,7 @@ function eventData(data: Readonly<Record<string, unknown>>): string {
   }
 }
 
-function begin(at: string, kind: string, requestId: string | undefined): RecordBody {
+export function begin(at: string, kind: string, requestId: string | undefined): RecordBody {
   return `,"at":"${at}","kind":"${kind}"${text('request_id', requestId)}`
 }
 
@@ -199,7 +210,7 @@ function facts(used: Readonly<Record<string, unknown>>): string {
   return json.length <= maxFacts ? `,"facts":${json}` : `,"facts":{},"facts_bytes":${json.length}`
 }
 
-function text(key: string, value: string | undefined): string {
+export function text(key: string, value: string | undefined): string {
   return value === undefined ? '' : `,"${key}":${quote(value)}`
 }
 

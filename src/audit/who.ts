@@ -11,6 +11,8 @@ export function createWho(max: number): Who {
   const kept = new Map<string, Kept>()
   return {
     of(fields) {
+      // Whom the gate does not know there is nothing to keep of.
+      if (fields.tokenId === undefined) return whoOf(fields)
       const known = kept.get(fields.tokenId)
       if (known !== undefined && same(known.fields, fields)) return known.text
       if (kept.size >= max) kept.clear()

@@ -17,21 +17,37 @@ export type Checked = {
   /** Nothing wrong, but worth a look. */
   notes: readonly Mistake[]
   users: number
+  /** Who is not refused anything, and until when: `everybody`, or API users by name. */
+  observed: readonly { who: string; until: string }[]
   tests: { passed: number; failed: readonly Mistake[] }
 }
 
 type Found = Omit<Checked, 'ok'>
 
-const nothing: Found = { mistakes: [], notes: [], users: 0, tests: { passed: 0, failed: [] } }
+const nothing: Found = {
+  ...{ mistakes: [], notes: [], users: 0, observed: [] },
+  tests: { passed: 0, failed: [] },
+}
 
 /** @param env `undefined`: credentials are not looked for. @throws UsageError where there is no configuration */
-export function checkFiles(file: string, env: Environment | undefined): Checked {
+export function checkFiles(file: string, env: Environment | undefined, nowMs: number): Checked {
   const text = readConfigText(file)
   const config = checkConfig(text, file, env)
   const parts = locateParts(text, file)
-  const rest = parts === undefined ? nothing : checkParts(parts)
+  const rest = parts === undefined ? nothing : checkParts(parts, nowMs)
   const mistakes = new Mistakes([...config, ...rest.mistakes]).list
-  return { ...rest, mistakes, ok: mistakes.length === 0 && rest.tests.failed.length === 0 }
+  const ok = mistakes.length === 0 && rest.tests.failed.length === 0
+  return { ...rest, mistakes, ok, observed: [...everybody(text, file, nowMs), ...rest.observed] }
+}
+
+function everybody(text: string, file: string, nowMs: number): Checked['observed'] {
+  const loaded = loadOfflineConfig(text, file)
+  return observed('everybody', loaded.ok ? loaded.config.observeUntilMs : undefined, nowMs)
+}
+
+function observed(who: string, untilMs: number | undefined, nowMs: number): Checked['observed'] {
+  if (untilMs === undefined || nowMs >= untilMs) return []
+  return [{ who, until: new Date(untilMs).toISOString() }]
 }
 
 function checkConfig(text: string, file: string, env: Environment | undefined): Mistake[] {
@@ -49,7 +65,10 @@ function checkConfig(text: string, file: string, env: Environment | undefined): 
   }
 }
 
-function checkParts({ catalog, policies }: Pick<Config, 'catalog' | 'policies'>): Found {
+function checkParts(
+  { catalog, policies }: Pick<Config, 'catalog' | 'policies'>,
+  nowMs: number,
+): Found {
   const loaded = readCatalog(catalog.kind === 'shipped' ? catalog.name : catalog.path)
   if (!loaded.ok) return { ...nothing, mistakes: loaded.mistakes }
   const set = loadPolicyFolder(policies, loaded.catalog, { version })
@@ -59,6 +78,9 @@ function checkParts({ catalog, policies }: Pick<Config, 'catalog' | 'policies'>)
     mistakes: [],
     notes: [...set.notes, ...run.notes],
     users: set.set.users.size,
+    observed: [...set.set.users.values()].flatMap((user) =>
+      observed(user.name, user.observeUntilMs, nowMs),
+    ),
     tests: { passed: run.passed, failed: run.failed },
   }
 }

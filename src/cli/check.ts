@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { type ConfigOption, withConfig } from './config-file.ts'
 import { checkFiles, type Checked } from './check-files.ts'
-import { count, Finding, type Io, json } from './io.ts'
+import { count, Finding, type Io, json, time } from './io.ts'
 import { formatMistake } from '../lib/mistake.ts'
 
 const help = `
@@ -35,16 +35,20 @@ export function addCheck(program: Command, io: Io): void {
     .option('--json', 'print JSON')
     .addHelpText('after', help)
     .action((options: Options) => {
-      const checked = checkFiles(options.config, options.skipCredentials ? undefined : io.env)
+      const env = options.skipCredentials ? undefined : io.env
+      const checked = checkFiles(options.config, env, io.clock.now())
       if (options.json) io.out(json(checked))
       else io.out(report(checked))
       if (!checked.ok) throw new Finding()
     })
 }
 
-function report({ mistakes, notes, tests, users }: Checked): string {
+function report({ mistakes, notes, tests, users, observed }: Checked): string {
   const lines = mistakes.map(formatMistake)
   for (const note of notes) lines.push(`${formatMistake(note)} (only a note)`)
+  for (const { who, until } of observed) {
+    lines.push(`${who} is observed until ${time(Date.parse(until), '')}: nothing is refused`)
+  }
   lines.push(...tests.failed.map(formatMistake))
   const ran = tests.passed + tests.failed.length
   lines.push(

@@ -4,9 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Config, OfflineConfig } from '../config/config.ts'
 import { loadConfig, loadOfflineConfig } from '../config/load.ts'
-import type { ApiUser, PolicySet } from '../domain/grant.ts'
 import { Mistakes } from '../lib/mistake.ts'
-import { didYouMean } from '../lib/nearest.ts'
 import { type Io, UsageError } from './io.ts'
 
 export type ConfigOption = { config: string }
@@ -22,9 +20,9 @@ export function openConfig({ config: file }: ConfigOption, io: Io): Config {
   return loaded.config
 }
 
-/** Without credentials of the cloud. @throws Mistakes, UsageError */
-export function openOfflineConfig({ config: file }: ConfigOption): OfflineConfig {
-  const loaded = loadOfflineConfig(readConfigText(file), file)
+/** Without credentials of the cloud, with that of the store. @throws Mistakes, UsageError */
+export function openOfflineConfig({ config: file }: ConfigOption, io: Io): OfflineConfig {
+  const loaded = loadOfflineConfig(readConfigText(file), file, io.env)
   if (!loaded.ok) throw new Mistakes(loaded.mistakes)
   return loaded.config
 }
@@ -42,11 +40,4 @@ export function readText(file: string, hint: string): string {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown fault'
     throw new UsageError(`${file} cannot be read (${code}); ${hint}`)
   }
-}
-
-/** @throws UsageError that names the nearest */
-export function userNamed(name: string, set: PolicySet): ApiUser {
-  const user = set.users.get(name)
-  if (user !== undefined) return user
-  throw new UsageError(`there is no API user "${name}"${didYouMean(name, set.users.keys())}`)
 }

@@ -108,6 +108,12 @@ export const demoCalls: Readonly<Record<string, DemoPair>> = {
   },
 }
 
+/** On the admin port, as the demo's operator. */
+export const demoOperatorCalls: readonly { says: string; path: string }[] = [
+  { says: 'lists the API users', path: '/api/users' },
+  { says: 'sees one of them, with its token’s state', path: '/api/users/site-7-partner' },
+]
+
 /** One path asked by two: by one who sees all there is, and by one to whom there is nothing but its site. */
 export type DemoSight = { says: string; path: string; live?: true; seen: readonly DemoSeen[] }
 export type DemoSeen = { user: string; says: string }

@@ -1,5 +1,6 @@
 /** The demo's world: a simulated cloud and a gate in front of it, on an embedded store in a temporary folder. */
 
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -10,20 +11,26 @@ import { startDeviceCloud } from '../../examples/device-cloud/cloud.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../domain/clock.ts'
-import type { PolicySet } from '../domain/grant.ts'
+import type { PolicySet } from '../policy/policy-set.ts'
 import type { Log } from '../lib/log.ts'
 import { Mistakes } from '../lib/mistake.ts'
-import { openParts, openTokens } from '../open-parts.ts'
+import { openParts } from '../open-parts.ts'
 import { startGate } from '../server.ts'
+import { createOperatorTokens } from '../store/operator-tokens.ts'
 import { TokenRefused } from '../store/tokens.ts'
+import { openLedger } from './accounts.ts'
+import { author } from './author.ts'
 
 export type DemoGate = AsyncDisposable & {
   gate: string
+  admin: string
   cloud: string
   folder: string
   policies: string
   audit: { decisions: string; rejects: string }
   upstreamToken: string
+  /** Plain token of one who may do everything on the admin port. */
+  operator: string
   /** Plain tokens by API user; one whose date has passed has none. */
   users: Readonly<Record<string, string>>
   /** Ids by API user, for those limited to listed devices. */
@@ -49,16 +56,19 @@ export async function startDemo({ port, clock, log }: DemoOptions): Promise<Demo
   const cloud = stack.use(await startDeviceCloud({ eventIntervalMs }))
   const config = await writeConfig(folder, cloud, port ?? (await freePort(usualPort)))
   const { set } = openParts(config)
-  const users = mintAll(set, config, clock, log)
+  const { users, operator } = await mintAll(set, config, clock, log)
   const gate = stack.use(await startGate(config, { clock, log }))
+  if (gate.adminUrl === undefined) throw new Error('the demo has no admin port')
   const disposables = stack.move()
   return {
     gate: gate.url,
+    admin: gate.adminUrl,
     cloud: cloud.url,
     folder,
     policies: config.policies,
     audit: gate.auditPaths,
     upstreamToken: cloud.token,
+    operator,
     users,
     devices: listedDevices(set),
     reload: () => gate.reload(),
@@ -78,7 +88,7 @@ async function writeConfig(
   url: ${cloud.url}
   credentials: { default: { file: upstream-token } }
 policies: ${JSON.stringify(examplePolicies())}
-listen: { data: "127.0.0.1:${port}" }
+listen: { data: "127.0.0.1:${port}", admin: "127.0.0.1:0" }
 `
   await writeFile(file, text)
   const loaded = loadConfig(text, file, {})
@@ -95,18 +105,26 @@ function examplePolicies(): string {
   throw new Error('the example policies are not where they were installed')
 }
 
-function mintAll(set: PolicySet, config: Config, clock: Clock, log: Log): Record<string, string> {
-  using tokens = openTokens(config, clock)
+async function mintAll(
+  set: PolicySet,
+  config: Config,
+  clock: Clock,
+  log: Log,
+): Promise<Pick<DemoGate, 'users' | 'operator'>> {
+  await using ledger = await openLedger(config, clock)
+  const operators = createOperatorTokens({ store: ledger.store, clock, random: randomBytes })
+  const { token } = await operators.create({ name: 'demo', role: 'owner', via: 'token' }, author())
   const minted: Record<string, string> = {}
   for (const [name, user] of set.users) {
     try {
-      minted[name] = tokens.issue(user).token.reveal()
+      // oxlint-disable-next-line no-await-in-loop -- one write at a time: there is one writer
+      minted[name] = (await ledger.tokens.issue(user, author())).token.reveal()
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error
       log.warn('no token for an API user whose date has passed', { user: name })
     }
   }
-  return minted
+  return { users: minted, operator: token.reveal() }
 }
 
 function listedDevices(set: PolicySet): Record<string, readonly string[]> {

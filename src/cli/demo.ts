@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { createLog } from '../lib/log.ts'
-import { curlLine, demoCalls, demoSights } from './demo-calls.ts'
+import { curlLine, demoCalls, demoOperatorCalls, demoSights } from './demo-calls.ts'
 import type { DemoGate } from './demo-gate.ts'
 import { type Io, stopSignal } from './io.ts'
 
@@ -51,16 +51,17 @@ function portOf(text: string): number {
   throw new InvalidArgumentError('It must be a number from 0 to 65535.')
 }
 
-function readyLine({ gate, cloud, audit, upstreamToken, users, devices }: DemoGate): string {
+function readyLine(demo: DemoGate): string {
+  const { gate, cloud, admin, audit, upstreamToken, operator, users, devices } = demo
   const { decisions, rejects } = audit
   return JSON.stringify({
     gate,
     cloud,
-    admin: null,
+    admin,
     audit: decisions,
     rejects,
     upstreamToken,
-    operator: null,
+    operator,
     users,
     devices,
   })
@@ -69,6 +70,7 @@ function readyLine({ gate, cloud, audit, upstreamToken, users, devices }: DemoGa
 function introduction(demo: DemoGate): string {
   const lines = [
     `The gate      ${demo.gate}`,
+    `The admin     ${demo.admin}  (for operators; what it can do: ${demo.admin}/openapi.json)`,
     `The cloud     ${demo.cloud}  (simulated; what reached it: ${demo.cloud}/_simulator/requests)`,
     `The policies  ${demo.policies}  (edit them: a change is in force at once)`,
     `The audit     ${demo.audit.decisions}`,
@@ -81,6 +83,10 @@ function introduction(demo: DemoGate): string {
     lines.push('', user)
     lines.push(`# allowed: ${pair.allowed.says}`, curlLine(demo.gate, token, pair.allowed))
     lines.push(`# denied: ${pair.denied.says}`, curlLine(demo.gate, token, pair.denied))
+  }
+  lines.push('', 'An operator')
+  for (const { says, path } of demoOperatorCalls) {
+    lines.push(`# ${says}`, curlLine(demo.admin, demo.operator, { method: 'GET', path }))
   }
   for (const { says, path, live, seen } of demoSights) {
     lines.push('', says)

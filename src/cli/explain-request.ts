@@ -1,17 +1,18 @@
 /** Takes one request through the gate's own stages, up to the decision, with nothing behind them. */
 
-import { existsSync } from 'node:fs'
 import { createRouteTable } from '../catalog/route-table.ts'
 import type { OfflineConfig } from '../config/config.ts'
 import type { AccessRequest, RequestContext, Resource } from '../domain/access-request.ts'
 import type { Decision, RuleRef } from '../domain/decision.ts'
-import type { ApiUser, Grant } from '../domain/grant.ts'
+import type { Catalog } from '../domain/catalog.ts'
+import type { Clock } from '../domain/clock.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
-import { openParts, type Parts } from '../open-parts.ts'
+import { openParts, openStore } from '../open-parts.ts'
 import { createPolicyEngine } from '../policy/engine.ts'
 import { explain } from '../policy/explain.ts'
+import type { PolicyEngine } from '../policy/policy-engine.ts'
 import { createDecide } from '../proxy/decide.ts'
 import { createDescribe } from '../proxy/describe.ts'
 import { createIdResolver } from '../proxy/ids.ts'
@@ -19,8 +20,9 @@ import { requirePlainHead } from '../proxy/plain-head.ts'
 import { createRelate } from '../proxy/relations.ts'
 import { createMatchRoute } from '../proxy/routing.ts'
 import { canonicalTarget } from '../proxy/target.ts'
-import { openSqliteStore } from '../store/sqlite.ts'
-import { userNamed } from './config-file.ts'
+import { parseGrant } from '../store/grant-cache.ts'
+import type { Store } from '../store/store.ts'
+import { isStoreThere, userNamed } from './accounts.ts'
 import { createOfflineDirectory, type StatedFact, unknownAttributes } from './offline-directory.ts'
 import { unsentExchange } from './unsent-exchange.ts'
 
@@ -31,6 +33,8 @@ export type Question = {
   headers: readonly (readonly [string, string])[]
   body: Buffer | undefined
   facts: readonly StatedFact[]
+  /** Where it is called from; absent: from where this API user may. */
+  address: string | undefined
   atMs: number
 }
 
@@ -62,14 +66,15 @@ export type Explained = {
   revision: string
 }
 
-/** @throws Mistakes, UsageError */
+/** @throws Mistakes, UsageError, StoreUnusable, StoreUnavailable */
 export async function explainRequest(
   config: OfflineConfig,
   question: Question,
+  clock: Clock,
 ): Promise<Explained> {
   const parts = openParts(config)
-  const user = userNamed(question.user, parts.set)
-  const { principal, token } = principalOf(user, config.store)
+  const policy = createPolicyEngine({ ...parts, cacheSize: 2 })
+  const { user, principal, token } = await whoAsks(config, question.user, policy, clock)
   const directory = createOfflineDirectory(parts.catalog, question.facts)
   const bare: Explained = {
     outcome: 'deny',
@@ -91,7 +96,13 @@ export async function explainRequest(
     revision: parts.set.revision,
   }
   try {
-    const { asked, decision, lacks } = await decideUnsent(parts, question, principal, directory)
+    const { asked, decision, lacks } = await decideUnsent(
+      parts.catalog,
+      policy,
+      question,
+      principal,
+      directory,
+    )
     const found = { ...bare, route: asked.route.id, target: asked.target, requests: asked.requests }
     const unknown = [...directory.missing, ...unknownAttributes(decision.facts)]
     return { ...found, ...outcomeOf(decision, unknown, lacks) }
@@ -126,12 +137,13 @@ function outcomeOf(
 }
 
 async function decideUnsent(
-  { catalog, set }: Parts,
-  { method, target, headers, body, atMs }: Question,
+  catalog: Catalog,
+  policy: PolicyEngine,
+  question: Question,
   principal: Principal,
   directory: ReturnType<typeof createOfflineDirectory>,
 ) {
-  const policy = createPolicyEngine({ catalog, set, cacheSize: 2 })
+  const { method, target, headers, body, atMs } = question
   const exchange = unsentExchange({ method, target, headers, body, atMs })
   requirePlainHead(exchange.raw)
   const credential = {
@@ -140,19 +152,20 @@ async function decideUnsent(
     inForm: false,
   }
   const { route, params } = createMatchRoute(createRouteTable(catalog))(method, credential.target)
-  const boundaryOf = (name: string) => policy.user(name)?.grant.boundary
+  const boundaryOf = (asks: Principal) => policy.userOf(asks)?.grant.boundary
   const ids = createIdResolver(catalog.resources, directory, boundaryOf)
   const relate = createRelate({ directory, ids, policy })
   const describe = createDescribe(catalog, ids, relate)
   const asked = await describe(exchange, route, params, credential, principal)
   const facts = (resource: Resource) => directory.cached(resource) ?? {}
-  const context: RequestContext = { requestId: 'explain', atMs, address: 'explain' }
+  const address = question.address ?? policy.userOf(principal)?.grant.from?.[0]?.split('/')[0]
+  const context: RequestContext = { requestId: 'explain', atMs, address: address ?? 'explain' }
   const decision = await createDecide(policy, directory)(principal, asked, context)
   const lacks =
     decision.outcome === 'allow' || asked.unresolved !== undefined
       ? []
       : explain({
-          ...{ catalog, set, principal, requests: asked.requests, facts, context },
+          ...{ catalog, set: policy.set, principal, requests: asked.requests, facts, context },
           decided: decision,
         }).missing
   return { asked, decision, lacks }
@@ -164,26 +177,42 @@ function without({ segments, query }: CanonicalTarget, parameter: string): Canon
 }
 
 /** Under the grant that the user's token was issued with; where there is no token, under today's alone. */
-function principalOf(user: ApiUser, path: string): { principal: Principal; token: string } {
+async function principalOf(
+  { user, stored }: Awaited<ReturnType<typeof userNamed>>,
+  store: Pick<Store, 'tokens'> | undefined,
+): Promise<{ principal: Principal; token: string }> {
   const today: Principal = {
     user: user.name,
     tokenId: 'explain',
+    tokenKind: 'minted',
     issued: user.grant,
     issuedHash: user.grantHash,
     expiresAtMs: undefined,
-    epoch: 0,
+    stored,
   }
-  if (!existsSync(path)) return { principal: today, token: 'none; as if it were minted now' }
-  using store = openSqliteStore({ path })
-  const row = store.live(user.name)
-  if (row === undefined) return { principal: today, token: 'none; as if it were minted now' }
-  const grant = store.grant(row.grantHash)
-  if (row.grantHash === user.grantHash || grant === undefined) {
-    return { principal: today, token: `${row.id}, of today's grant` }
+  const row = await store?.tokens.live(user.name)
+  const found = row && (await store?.tokens.find(row.id))
+  if (row === undefined || found?.grantJson === undefined) {
+    return { principal: today, token: 'none; as if it were minted now' }
   }
-  const issued: Grant = JSON.parse(grant)
+  const { id: tokenId, kind: tokenKind, grantHash: issuedHash } = row
+  if (issuedHash === user.grantHash) {
+    return { principal: today, token: `${tokenId}, of today's grant` }
+  }
+  const issued = parseGrant(found.grantJson)
   return {
-    principal: { ...today, tokenId: row.id, issued, issuedHash: row.grantHash },
-    token: `${row.id}, of an older grant: what was added since is held back until it is extended`,
+    principal: { ...today, tokenId, tokenKind, issued, issuedHash },
+    token: `${tokenId}, of an older grant: what was added since is held back until it is extended`,
   }
+}
+
+/** Looking creates no store where there is none. */
+async function whoAsks(config: OfflineConfig, name: string, policy: PolicyEngine, clock: Clock) {
+  if (!isStoreThere(config)) {
+    const found = await userNamed(name, policy, undefined)
+    return { ...found, ...(await principalOf(found, undefined)) }
+  }
+  await using store = await openStore(config, clock)
+  const found = await userNamed(name, policy, store)
+  return { ...found, ...(await principalOf(found, store)) }
 }

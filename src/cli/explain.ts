@@ -1,8 +1,9 @@
 /** `fleetgate explain`: what the gate would say to a request, which line says so, and what it hung on. */
 
+import { isIP } from 'node:net'
 import type { Command } from 'commander'
 import { type ConfigOption, openOfflineConfig, readText, withConfig } from './config-file.ts'
-import { explainRequest, type Explained } from './explain-request.ts'
+import { explainRequest, type Explained, type Question } from './explain-request.ts'
 import { Finding, type Io, json, UsageError } from './io.ts'
 
 const help = `
@@ -26,6 +27,7 @@ type Options = ConfigOption & {
   body?: string
   header: string[]
   fact: string[]
+  address?: string
   at?: string
   json?: true
 }
@@ -47,19 +49,22 @@ export function addExplain(program: Command, io: Io): void {
       many,
       [],
     )
+    .option('--address <ip>', 'from which address; where absent, one from which it may call')
     .option('--at <time>', 'at which time, e.g. 2026-11-22T10:00:00Z; now where absent')
     .option('--json', 'print JSON')
     .addHelpText('after', help)
     .action(async (method: string, target: string, options: Options) => {
-      const explained = await explainRequest(openOfflineConfig(options), {
+      const question: Question = {
         user: options.user,
         method: method.toUpperCase(),
         target: target.replace(/^https?:\/\/[^/?#]*/, ''),
         headers: options.header.map(headerOf),
         body: bodyOf(options.body, io),
         facts: options.fact.map(factOf),
+        address: addressOf(options.address),
         atMs: timeOf(options.at, io),
-      })
+      }
+      const explained = await explainRequest(openOfflineConfig(options, io), question, io.clock)
       io.out(options.json ? json(explained) : report(explained))
       if (explained.outcome !== 'allow') throw new Finding()
     })
@@ -88,6 +93,11 @@ function bodyOf(file: string | undefined, io: Io): Buffer | undefined {
   return file === '-'
     ? io.readStdin()
     : Buffer.from(readText(file, 'name a file, or - for standard input'))
+}
+
+function addressOf(text: string | undefined): string | undefined {
+  if (text === undefined || isIP(text) !== 0) return text
+  throw new UsageError(`"${text}" is no address; write 192.0.2.7 or 2001:db8::7`)
 }
 
 function timeOf(text: string | undefined, io: Io): number {

@@ -1,8 +1,12 @@
 /** `fleetgate generate`: schemas for editors and reference pages, all from the shapes that check the files. */
 
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
+import { describeAdmin, unserved } from '../admin/admin-operations.ts'
+import { createSignIn, type SignInParts } from '../admin/sign-in/sign-in.ts'
+import { createTeamOperations, type TeamOperationsParts } from '../admin/team/operations.ts'
 import { catalogShape } from '../catalog/catalog-shape.ts'
 import { configReference, configSchema } from '../config/reference.ts'
 import type { Catalog } from '../domain/catalog.ts'
@@ -13,7 +17,7 @@ import { count, Finding, type Io, json } from './io.ts'
 
 const help = `
 Examples:
-  fleetgate generate             writes schemas/*.schema.json and docs/config.md below the current folder
+  fleetgate generate             writes schemas/*.json and docs/config.md below the current folder
   fleetgate generate --check     writes nothing; exit code 1 if one of them is not as it would be written`
 
 export function addGenerate(program: Command, io: Io): void {
@@ -35,13 +39,32 @@ export function addGenerate(program: Command, io: Io): void {
 }
 
 function generatedFiles(): [path: string, text: string][] {
-  const { resources } = openCatalog({ catalog: { kind: 'shipped', name: 'particle' } })
+  const catalog = openCatalog({ catalog: { kind: 'shipped', name: 'particle' } })
+  const { resources } = catalog
   return [
     ['schemas/config.schema.json', schema(configSchema())],
     ['schemas/policy.schema.json', schema(policySchema(resources))],
     ['schemas/catalog.schema.json', schema(toJsonSchema(catalogShape, 'A fleetgate catalog'))],
+    ['schemas/admin-api.openapi.json', schema(adminApi(catalog))],
     ['docs/config.md', `${configReference()}\n`],
   ]
+}
+
+/** With all that a configuration may add. */
+function adminApi(catalog: Catalog): unknown {
+  const team = createTeamOperations({ ...unserved<TeamOperationsParts>(), catalog })
+  const signIn = createSignIn({
+    ...unserved<SignInParts>(),
+    random: randomBytes,
+    oidc: {
+      ...{ issuer: 'https://login.example.com', clientId: 'fleetgate', clientSecret: undefined },
+      redirectUri: 'https://fleetgate.example.com/sign-in/callback',
+      ...{ scopes: [], nameClaim: '', roleClaim: '', roles: { viewer: [], editor: [], owner: [] } },
+    },
+  })
+  const { sessionCookie } = signIn
+  const extra = [...team, ...signIn.operations]
+  return describeAdmin({ extra, sessionCookie, errorShape: catalog.errors })
 }
 
 function policySchema(resources: Catalog['resources']): unknown {

@@ -46,7 +46,8 @@ export function count(number: number, word: string): string {
 
 /** Columns as wide as their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i]?.length ?? 0)))
+  const width = (i: number) => rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0)
+  const widths = head.map((cell, i) => Math.max(cell.length, width(i)))
   return [head, ...rows]
     .map((row) =>
       row

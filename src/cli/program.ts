@@ -8,9 +8,16 @@ import { addDemo } from './demo.ts'
 import { addExplain } from './explain.ts'
 import { addGenerate } from './generate.ts'
 import { count, type ExitCode, Finding, type Io, UsageError } from './io.ts'
+import { addObserved } from './observed.ts'
+import { addOperators } from './operators.ts'
 import { addServe } from './serve.ts'
 import { addToken } from './token.ts'
 import { addUsers } from './users.ts'
+
+const commands = [
+  ...[addServe, addDemo, addCheck, addExplain],
+  ...[addUsers, addToken, addOperators, addObserved, addGenerate],
+]
 
 const help = `
 Start here:
@@ -35,9 +42,7 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
       writeErr: (text) => io.err(text.trimEnd()),
     })
     .addHelpText('after', help)
-  for (const add of [addServe, addDemo, addCheck, addExplain, addUsers, addToken, addGenerate]) {
-    add(program, io)
-  }
+  for (const add of commands) add(program, io)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return 0

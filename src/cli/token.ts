@@ -1,11 +1,13 @@
-/** `fleetgate token`: mint, rotate, extend, revoke and list. A token leaves here once, alone, on standard output. */
+/** `fleetgate token`: mint, adopt, rotate, extend, revoke and list. A token leaves here once, alone, on standard output. */
 
 import type { Command } from 'commander'
 import type { ApiUser } from '../domain/grant.ts'
-import { openParts, openTokens } from '../open-parts.ts'
-import type { IssuedToken, TokenInfo, Tokens } from '../store/tokens.ts'
-import { type ConfigOption, openOfflineConfig, userNamed, withConfig } from './config-file.ts'
-import { Finding, type Io, json, table, time } from './io.ts'
+import { Secret } from '../lib/secret.ts'
+import type { TokenInfo, Tokens } from '../store/tokens.ts'
+import { openAccounts, openLedger, userNamed } from './accounts.ts'
+import { author } from './author.ts'
+import { type ConfigOption, openOfflineConfig, withConfig } from './config-file.ts'
+import { Finding, type Io, json, table, time, UsageError } from './io.ts'
 
 const help = `
 An API user has one valid token at a time. A running gate sees every change at its next request.
@@ -14,6 +16,7 @@ Only the token itself goes to standard output, so that it can be sent where it b
   fleetgate token mint acme-dashboard | ssh dashboard 'umask 077; cat > token'
 
   mint    the first token, or one where the last has died
+  adopt   the token of the cloud that a client has already, read from standard input: its client stays as it is
   rotate  a new token; the old one is dead from now on
   extend  the same token, under what the policy files say today: nothing that they added holds before
   revoke  dead from the next request on`
@@ -32,13 +35,14 @@ export function addToken(program: Command, io: Io): void {
     'rotate',
     io,
   )
+  addAdopt(token, io)
 
   withConfig(token.command('extend <name>'))
     .description('Put the token of an API user under its grant of today')
     .addHelpText('after', '\nExample:\n  fleetgate token extend acme-technician')
-    .action((name: string, options: ConfigOption) => {
-      const { tokenId, expiresAtMs } = withUser(name, options, io, (tokens, user) =>
-        tokens.extend(user),
+    .action(async (name: string, options: ConfigOption) => {
+      const { tokenId, expiresAtMs } = await withUser(name, options, io, (tokens, user) =>
+        tokens.extend(user, author()),
       )
       io.err(
         `Token ${tokenId} of ${name} now holds what the policy files grant; ${ends(expiresAtMs)}.`,
@@ -48,9 +52,9 @@ export function addToken(program: Command, io: Io): void {
   withConfig(token.command('revoke <name>'))
     .description('Kill the token of an API user; its name may have left the policy files already')
     .addHelpText('after', '\nExample:\n  fleetgate token revoke acme-technician')
-    .action((name: string, options: ConfigOption) => {
-      using tokens = openTokens(openOfflineConfig(options), io.clock)
-      const revoked = tokens.revoke({ user: name })
+    .action(async (name: string, options: ConfigOption) => {
+      await using ledger = await openLedger(openOfflineConfig(options, io), io.clock)
+      const revoked = await ledger.tokens.revoke({ user: name }, author())
       if (revoked === undefined) {
         io.err(`${name} holds no token that could be revoked.`)
         throw new Finding()
@@ -62,14 +66,33 @@ export function addToken(program: Command, io: Io): void {
     .description('All tokens, by their public ids; the tokens themselves are not kept')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  fleetgate token list')
-    .action((options: ConfigOption & { json?: true }) => {
-      using tokens = openTokens(openOfflineConfig(options), io.clock)
-      const list = tokens.list()
+    .action(async (options: ConfigOption & { json?: true }) => {
+      await using ledger = await openLedger(openOfflineConfig(options, io), io.clock)
+      const list = await ledger.tokens.list()
       if (options.json) io.out(json(list.map(dated)))
-      else
-        io.out(
-          table(['TOKEN', 'API USER', 'STATE', 'CREATED', 'EXPIRES', 'LAST USED'], list.map(cells)),
-        )
+      else io.out(table(head, list.map(cells)))
+    })
+}
+
+function addAdopt(token: Command, io: Io): void {
+  withConfig(token.command('adopt <name>'))
+    .description('Take a token of the cloud as that of an API user, read from standard input')
+    .addHelpText(
+      'after',
+      '\nExample:\n  fleetgate token adopt acme-dashboard < /run/secrets/particle-token',
+    )
+    .action(async (name: string, options: ConfigOption) => {
+      const given = io.readStdin().toString('utf8').trim()
+      if (given === '') {
+        throw new UsageError('the token of the cloud is read from standard input; send it there')
+      }
+      const { tokenId, expiresAtMs } = await withUser(name, options, io, (tokens, user) =>
+        tokens.adopt(user, new Secret(given), author()),
+      )
+      io.err(`Token ${tokenId} of ${name} is the one of the cloud; here ${ends(expiresAtMs)}.`)
+      io.err(
+        'The cloud takes it as before: who holds it can still go past the gate. The first "token rotate" puts one of the gate’s own in its place here; revoke it in the cloud then.',
+      )
     })
 }
 
@@ -83,8 +106,10 @@ function issuing(
   withConfig(token.command(`${name} <name>`))
     .description(says)
     .addHelpText('after', `\nExample:\n  fleetgate token ${name} acme-dashboard > token.txt`)
-    .action((user: string, options: ConfigOption) => {
-      const issued = withUser(user, options, io, (tokens, found): IssuedToken => tokens[how](found))
+    .action(async (user: string, options: ConfigOption) => {
+      const issued = await withUser(user, options, io, (tokens, found) =>
+        tokens[how](found, author()),
+      )
       io.out(issued.token.reveal())
       io.err(
         `Token ${issued.tokenId} of ${user}; ${ends(issued.expiresAtMs)}. It is not shown again.`,
@@ -92,43 +117,46 @@ function issuing(
     })
 }
 
-function withUser<T>(
+async function withUser<T>(
   name: string,
   options: ConfigOption,
   io: Io,
-  act: (tokens: Tokens, user: ApiUser) => T,
-): T {
-  const config = openOfflineConfig(options)
-  const { set } = openParts(config)
-  const user = userNamed(name, set)
-  using tokens = openTokens(config, io.clock, {
-    currentExpiry: (other) => set.users.get(other)?.expiry,
-  })
-  return act(tokens, user)
+  act: (tokens: Tokens, user: ApiUser) => Promise<T>,
+): Promise<T> {
+  await using accounts = await openAccounts(openOfflineConfig(options, io), io.clock)
+  const { user } = await userNamed(name, accounts.policy, accounts.store)
+  return await act(accounts.tokens, user)
 }
 
 function ends(expiresAtMs: number | undefined): string {
   return `it ${expiresAtMs === undefined ? 'has no fixed end' : `ends ${time(expiresAtMs, '')}`}`
 }
 
+const head = ['TOKEN', 'API USER', 'STATE', 'KIND', 'CREATED', 'EXPIRES', 'LAST USED']
+
 function cells(token: TokenInfo): string[] {
-  const { tokenId, user, state, createdAtMs, expiresAtMs, lastUsedAtMs } = token
+  const { tokenId, user, kind, state, createdAtMs, expiresAtMs, lastUsedAtMs } = token
   return [
     tokenId,
     user,
-    state,
+    state.replaceAll('_', ' '),
+    kind,
     time(createdAtMs, ''),
     time(expiresAtMs, '-'),
     time(lastUsedAtMs, 'never'),
   ]
 }
 
-function dated({ createdAtMs, expiresAtMs, lastUsedAtMs, revokedAtMs, ...rest }: TokenInfo) {
+function dated(token: TokenInfo) {
+  const { createdAtMs, expiresAtMs, notBeforeMs, lastUsedAtMs, revokedAtMs, endsAtMs, ...rest } =
+    token
   const iso = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
   return {
     ...rest,
     createdAt: iso(createdAtMs),
     expiresAt: iso(expiresAtMs),
+    notBefore: iso(notBeforeMs),
+    endsAt: iso(endsAtMs),
     lastUsedAt: iso(lastUsedAtMs),
     revokedAt: iso(revokedAtMs),
   }

@@ -1,138 +1,137 @@
-/** `fleetgate users`: who there is, and what each may do, from the policy files and the token store. */
+/** `fleetgate users`: who there is, what each may do, and whom to stop for now. */
 
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { OfflineConfig } from '../config/config.ts'
-import type { ApiUser, Boundary, DeviceLimit, Expiry, GrantRule } from '../domain/grant.ts'
-import { openParts, openTokens } from '../open-parts.ts'
-import type { TokenInfo } from '../store/tokens.ts'
-import { type ConfigOption, openOfflineConfig, userNamed, withConfig } from './config-file.ts'
-import { type Io, json, table, time } from './io.ts'
+import type { PolicyEngine } from '../policy/policy-engine.ts'
+import {
+  isStoreThere,
+  type Ledger,
+  openAccounts,
+  openLedger,
+  openPolicy,
+  userNamed,
+} from './accounts.ts'
+import { author } from './author.ts'
+import { type ConfigOption, openOfflineConfig, withConfig } from './config-file.ts'
+import { Finding, type Io, json, table, time, UsageError } from './io.ts'
+import { listUsers, lookAtUser } from './user-list.ts'
+import { cellsOf, detailsOf, lineHead, lineOf } from './user-text.ts'
 
 type Options = ConfigOption & { json?: true }
 
 export function addUsers(program: Command, io: Io): void {
-  const users = program.command('users').description('The API users of the policy files')
+  const users = program
+    .command('users')
+    .description('The API users of the policy files and of the store')
 
   withConfig(users.command('list'))
-    .description('All API users: boundary, devices, expiry, and whether they hold a token')
+    .description('All API users: boundary, devices, expiry, token, and what is not as usual')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  fleetgate users list')
-    .action((options: Options) => {
-      const { set, tokens } = open(options, io)
-      const rows = [...set.users.values()].map((user) => summary(user, tokens.get(user.name)))
-      if (options.json) io.out(json(rows))
-      else
-        io.out(table(['NAME', 'BOUNDARY', 'DEVICES', 'EXPIRES', 'TOKEN', 'OWNER'], rows.map(cells)))
-    })
+    .action((options: Options) => list(options, io))
 
   withConfig(users.command('show <name>'))
     .description('One API user: everything its grant says, rule by rule, with file and line')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  fleetgate users show acme-technician')
-    .action((name: string, options: Options) => {
-      const { set, tokens } = open(options, io)
-      const user = userNamed(name, set)
-      const shown = summary(user, tokens.get(name))
-      if (options.json) io.out(json({ ...shown, grantHash: user.grantHash, grant: user.grant }))
-      else io.out(details(user, shown))
+    .action((name: string, options: Options) => show(name, options, io))
+
+  withConfig(users.command('suspend <name>'))
+    .description('Refuse an API user everything from its next request on, until it is resumed')
+    .requiredOption('--because <text>', 'why; whoever looks at it is told')
+    .addHelpText(
+      'after',
+      '\nExample:\n  fleetgate users suspend acme-technician --because "laptop lost, ticket 4711"',
+    )
+    .action((name: string, options: ConfigOption & { because: string }) =>
+      suspend(name, options, io),
+    )
+
+  withConfig(users.command('resume <name>'))
+    .description('End the suspension of an API user; its token is as it was')
+    .addHelpText('after', '\nExample:\n  fleetgate users resume acme-technician')
+    .action(async (name: string, options: ConfigOption) => {
+      await using ledger = await openLedger(openOfflineConfig(options, io), io.clock)
+      if (!(await ledger.store.users.resume(name, io.clock.now(), author()))) {
+        io.err(`${name} is not suspended.`)
+        throw new Finding()
+      }
+      io.err(`${name} is no longer suspended.`)
     })
 }
 
-function open(options: ConfigOption, io: Io) {
-  const config = openOfflineConfig(options)
-  return { set: openParts(config).set, tokens: newestTokens(config, io) }
+async function list(options: Options, io: Io): Promise<void> {
+  const config = openOfflineConfig(options, io)
+  await looking(config, io, async (policy, ledger) => {
+    const moment = { nowMs: io.clock.now(), warnBeforeMs: config.tokens.warnBeforeMs }
+    const all = await listUsers(policy, ledger)
+    if (options.json) {
+      io.out(json(all.map((one) => ({ ...lineOf(one, moment), heldBack: one.heldBack }))))
+      return
+    }
+    io.out(
+      table(
+        lineHead,
+        all.map((one) => cellsOf(lineOf(one, moment))),
+      ),
+    )
+    sayObserved(config, io)
+  })
+}
+
+async function show(name: string, options: Options, io: Io): Promise<void> {
+  const config = openOfflineConfig(options, io)
+  await looking(config, io, async (policy, ledger) => {
+    const found = await userNamed(name, policy, ledger?.store)
+    const shown = await lookAtUser(found, policy, ledger)
+    const moment = { nowMs: io.clock.now(), warnBeforeMs: config.tokens.warnBeforeMs }
+    const line = lineOf(shown, moment)
+    const { grantHash, grant } = found.user
+    const { heldBack, suspended } = shown
+    if (options.json) io.out(json({ ...line, suspended, heldBack, grantHash, grant }))
+    else io.out(detailsOf(shown, line))
+    sayObserved(config, io)
+  })
 }
 
 /** Looking at users creates no store where there is none. */
-function newestTokens(config: OfflineConfig, io: Io): Map<string, TokenInfo> {
-  if (!existsSync(config.store)) return new Map()
-  using tokens = openTokens(config, io.clock)
-  const byAge = tokens.list().toSorted((a, b) => a.createdAtMs - b.createdAtMs)
-  return new Map(byAge.map((token) => [token.user, token]))
+async function looking(
+  config: OfflineConfig,
+  io: Io,
+  look: (policy: PolicyEngine, ledger: Ledger | undefined) => Promise<void>,
+): Promise<void> {
+  if (!isStoreThere(config)) return look(openPolicy(config), undefined)
+  await using accounts = await openAccounts(config, io.clock)
+  return await look(accounts.policy, accounts)
 }
 
-type Summary = {
-  name: string
-  boundary: string
-  devices: string
-  expires: string
-  token: string
-  owner: string
-  description: string | undefined
+/** Never silently: while all are observed, nothing that a list shows is enforced. */
+function sayObserved({ observeUntilMs }: OfflineConfig, io: Io): void {
+  if (observeUntilMs === undefined || io.clock.now() >= observeUntilMs) return
+  io.err(`Everybody is observed until ${time(observeUntilMs, '')}: nobody is refused anything.`)
 }
 
-function summary(user: ApiUser, token: TokenInfo | undefined): Summary {
-  const held = token !== undefined && token.grantHash !== user.grantHash && token.state === 'valid'
-  return {
-    name: user.name,
-    boundary: boundaryText(user.grant.boundary),
-    devices: devicesText(user.grant.devices),
-    expires: expiryText(user.expiry),
-    token: token === undefined ? 'none' : held ? 'valid, of an older grant' : token.state,
-    owner: user.owner ?? '',
-    description: user.description,
+async function suspend(
+  name: string,
+  { because, ...options }: ConfigOption & { because: string },
+  io: Io,
+): Promise<void> {
+  if (!/^[^\p{Cc}]{1,300}$/u.test(because) || because.trim() === '') {
+    throw new UsageError('--because takes one line of at most 300 characters')
   }
-}
-
-function cells({ name, boundary, devices, expires, token, owner }: Summary): string[] {
-  return [name, boundary, devices, expires, token, owner]
-}
-
-function details({ origin, grant }: ApiUser, shown: Summary): string {
-  const lines = [
-    `${shown.name}  (${origin.file}:${origin.line})`,
-    ...(shown.description === undefined ? [] : [shown.description]),
-    '',
-    `  owner     ${shown.owner}`,
-    `  boundary  ${shown.boundary}`,
-    `  devices   ${shown.devices}`,
-    `  expires   ${shown.expires}`,
-    `  token     ${shown.token}`,
-    '',
-    ...grant.rules.flatMap(ruleLines),
-  ]
-  return lines.join('\n')
-}
-
-function ruleLines({ effect, actions, origin, because }: GrantRule): string[] {
-  const why = because === undefined ? '' : `  because: ${because}`
-  return [
-    `  ${effect.padEnd(6)} ${actions.join(', ')}`,
-    `         ${origin.file}:${origin.line}${why}`,
-  ]
-}
-
-function boundaryText(boundary: Boundary): string {
-  return boundary.kind === 'organization'
-    ? `organization ${boundary.organization}`
-    : `product ${boundary.products.join(', ')}`
-}
-
-function devicesText(devices: Readonly<Record<string, DeviceLimit>>): string {
-  const limits = Object.entries(devices).map(([product, limit]) => {
-    const says =
-      'all' in limit ? 'all' : 'ids' in limit ? `${limit.ids.length} listed` : 'by attributes'
-    return product === '*' ? says : `${product}: ${says}`
-  })
-  return limits.join('; ') || 'none'
-}
-
-function expiryText(expiry: Expiry): string {
-  const idle = expiry.idleMs === undefined ? '' : `idle ${days(expiry.idleMs)}`
-  switch (expiry.kind) {
-    case 'never':
-      return ['never', idle].filter(Boolean).join(', ')
-    case 'idle':
-      return idle
-    case 'date':
-      return [time(expiry.atMs, ''), idle].filter(Boolean).join(', ')
-    case 'lifetime':
-      return [`${days(expiry.lifetimeMs)} from issue`, idle].filter(Boolean).join(', ')
+  const config = openOfflineConfig(options, io)
+  await using ledger = await openLedger(config, io.clock)
+  // Whom the store knows can be stopped in whatever state the policy files are.
+  if (!(await isHeldInStore(name, ledger))) {
+    await userNamed(name, openPolicy(config), ledger.store)
   }
+  await ledger.store.users.suspend(name, because, io.clock.now(), author())
+  io.err(
+    `${name} is suspended: it is refused from its next request on, and its open streams end. "users resume" lets it in again.`,
+  )
 }
 
-function days(ms: number): string {
-  const hours = ms / 3_600_000
-  return hours >= 24 && hours % 24 === 0 ? `${hours / 24}d` : `${Math.round(hours * 10) / 10}h`
+async function isHeldInStore(name: string, { store }: Ledger): Promise<boolean> {
+  if ((await store.tokens.live(name)) !== undefined) return true
+  return (await store.users.get(name))?.stored !== undefined
 }

@@ -1,6 +1,7 @@
 /** The keys of `fleetgate.yaml`: each with its check, its default, and one line of documentation. */
 
-import { mapping, text, z } from '../lib/shape.ts'
+import { durationMs, mapping, text, z } from '../lib/shape.ts'
+import { apiUsers, operators } from './accounts-shape.ts'
 import {
   catalogChoice,
   choice,
@@ -11,8 +12,10 @@ import {
   listenAddress,
   networks,
   path,
+  date,
   section,
   size,
+  storePlace,
   toggle,
   upstreamUrl,
   type Surroundings,
@@ -26,10 +29,21 @@ export const configShape = (around: Surroundings) =>
     upstream: upstream(around),
     catalog: catalog(around),
     policies: policies(around),
-    store: path(
+    store: storePlace(
       around,
-      'fleetgate.sqlite',
-      'SQLite file that holds tokens; created where missing.',
+      'SQLite file that holds tokens, created where missing; or postgres://USER@HOST/DATABASE for several gates.',
+    ),
+    store_password: credential({ ...around, ...around.store })
+      .optional()
+      .describe('Of PostgreSQL, from an environment variable or from a file of mode 0600.'),
+    store_connections: count(10, 'Connections to PostgreSQL at most.', 2, 1000),
+    replica: key(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be a name of letters, digits, . _ -')
+        .optional(),
+      'name',
+      'Name of this gate among those that share a store; absent: the host’s.',
     ),
     audit: section('What the audit log promises, and where it lies.', {
       folder: path(around, 'audit', 'Folder of the audit log.'),
@@ -50,6 +64,20 @@ export const configShape = (around: Surroundings) =>
         '127.0.0.1:8080',
         'For clients: HOST:PORT, or unix:PATH. Put TLS in front of it.',
       ),
+      admin: listenAddress(
+        around,
+        undefined,
+        'For operators, the same; absent: there is no admin port. Keep clients away from it.',
+      ),
+    }),
+    operators: operators(around),
+    api_users: apiUsers(),
+    observe: section('Observation: everything is forwarded, and recorded as it would be decided.', {
+      until: key(
+        date().optional(),
+        'date',
+        'Until 00:00 UTC of then everybody is observed, and nobody is refused. Absent: API users alone that say so themselves.',
+      ),
     }),
     timeouts: timeouts(),
     limits: section('Sizes; what is larger is refused.', {
@@ -68,6 +96,12 @@ export const configShape = (around: Surroundings) =>
     tokens: section('How tokens are kept.', {
       last_used_flush: duration('30s', 'How often last uses are written to the store.'),
       cache: count(10_000, 'Tokens kept in memory.'),
+      max_lifetime: key(
+        durationMs().optional(),
+        'duration',
+        'Longest that a new token may live; absent: as long as its API user says.',
+      ),
+      warn_before: duration('14d', 'How long before its end a token’s end is spoken of.'),
     }),
     reload: section('What a policy reload may do.', {
       allow_mass_revocation: toggle(
@@ -155,6 +189,11 @@ function upstream(around: Surroundings) {
       }),
     connections: count(128, 'Connections to the cloud at most, for answers that the gate reads.'),
     streams: count(1024, 'Connections to the cloud at most, for uploads and event streams.'),
+    quota: section('What the cloud lets the gate’s address call.', {
+      calls: count(10_000, 'Calls at most, of all API users and of the gate’s own.'),
+      per: duration('5m', 'In how long.'),
+      reserve: count(10, 'Percent kept for the gate’s own look-ups.', 0, 90),
+    }),
     queue: count(2048, 'Calls that may be under way or wait for a connection; then 503.'),
   }).meta({ description: 'The cloud behind the gate.' })
 }

@@ -10,14 +10,27 @@ export type Config = {
   catalog: CatalogChoice
   /** Folder of the policy files. */
   policies: string
-  /** The SQLite file. */
-  store: string
+  store: StoreConfig
   audit: AuditConfig
-  listen: { data: ListenAddress }
+  /** No admin address: no admin port. */
+  listen: { data: ListenAddress; admin: ListenAddress | undefined }
+  /** Name of this gate among those that share a store, and on its audit records. */
+  replica: string
+  operators: OperatorsConfig
+  apiUsers: ApiUsersConfig
+  /** Everybody is observed until then (milliseconds since the epoch), and nobody is refused. */
+  observeUntilMs: number | undefined
   timeouts: Timeouts
   limits: Limits
   trustedProxies: TrustedProxiesConfig
-  tokens: { lastUsedFlushMs: number; cacheSize: number }
+  tokens: {
+    lastUsedFlushMs: number
+    cacheSize: number
+    /** Longest a token may live; absent: no limit. */
+    maxLifetimeMs: number | undefined
+    /** How long before its end a token's end is spoken of. */
+    warnBeforeMs: number
+  }
   reload: { allowMassRevocation: boolean }
   attributes: {
     maxAgeMs: number
@@ -47,6 +60,48 @@ export type UpstreamConfig = {
   streams: number
   /** Calls that may be under way or wait for a socket. */
   maxCalls: number
+  quota: QuotaConfig
+}
+
+/** What the cloud lets one address call, of all the gate's own and its clients' calls together. */
+export type QuotaConfig = {
+  calls: number
+  perMs: number
+  /** Share kept for the gate's own look-ups, 0 to 1. */
+  reserve: number
+}
+
+export type StoreConfig =
+  | { kind: 'sqlite'; path: string }
+  /** The URL has no password in it. */
+  | { kind: 'postgres'; url: string; password: Secret | undefined; connections: number }
+
+export type OperatorsConfig = {
+  /** How long a sign-in lasts. */
+  sessionMs: number
+  oidc: OidcConfig | undefined
+}
+
+export type OidcConfig = {
+  issuer: string
+  clientId: string
+  /** Absent: a public client. */
+  clientSecret: Secret | undefined
+  /** Where the provider sends people back to: this admin port as they see it, with `/sign-in/callback`. */
+  redirectUri: string
+  scopes: readonly string[]
+  /** Claim of the ID token that is the operator's name. */
+  nameClaim: string
+  /** Claim with groups, and which of them make which role; in none: not let in. */
+  roleClaim: string
+  roles: Readonly<Record<'viewer' | 'editor' | 'owner', readonly string[]>>
+}
+
+export type ApiUsersConfig = {
+  /** Whether API users may live outside the policy files. */
+  outsideGit: boolean
+  /** What end the API users get that are made by the cloud's own team API; absent: that API makes none. */
+  teamApiExpiry: { never: true } | { lifetimeMs?: number; idleMs?: number } | undefined
 }
 
 /** One that ships with the gate, by name, or a file of the user's own. */

@@ -12,6 +12,8 @@ export type Surroundings = {
   readonly toPath: (path: string) => string
   readonly environmentSecret: (name: string) => SecretResult
   readonly fileSecret: (path: string) => SecretResult
+  /** For the store's password, where that is looked for in another way than credentials of the cloud. */
+  readonly store?: Pick<Surroundings, 'environmentSecret' | 'fileSecret'>
 }
 
 type Paths = Pick<Surroundings, 'toPath'>
@@ -95,17 +97,55 @@ export const catalogChoice = (around: Paths, says: string) =>
     says,
   )
 
-export const listenAddress = (around: Surroundings, standard: string, says: string) =>
+/** Without a standard it may be left out. */
+export function listenAddress<T extends string | undefined>(
+  around: Surroundings,
+  standard: T,
+  says: string,
+): z.ZodType<T extends string ? ListenAddress : ListenAddress | undefined>
+export function listenAddress(around: Surroundings, standard: string | undefined, says: string) {
+  const address = text().transform((value, context): ListenAddress => {
+    const parsed = parseListenAddress(value, around.toPath)
+    return parsed.ok ? parsed.address : fail(context, parsed.says)
+  })
+  const known = standard === undefined ? address.optional() : address.prefault(standard)
+  return key(known, 'address', says)
+}
+
+/** A password in it would end up in logs and lists of processes. */
+export const storePlace = (around: Paths, says: string) =>
   key(
     text()
-      .transform((value, context): ListenAddress => {
-        const parsed = parseListenAddress(value, around.toPath)
-        return parsed.ok ? parsed.address : fail(context, parsed.says)
+      .transform((value, context): StorePlace => {
+        if (!/^postgres(ql)?:/.test(value)) {
+          const path = plainPath(around).safeParse(value)
+          if (path.success) return { kind: 'sqlite', path: path.data }
+          return fail(context, path.error.issues[0]?.message ?? 'must be a path')
+        }
+        const url = URL.parse(value)
+        if (url === null) return fail(context, 'must be a URL such as postgres://gate@db/fleetgate')
+        if (url.password !== '' || url.searchParams.has('password')) {
+          return fail(context, 'must not hold a password; it belongs in "store_password"')
+        }
+        return { kind: 'postgres', url: value }
       })
-      .prefault(standard),
-    'address',
+      .prefault('fleetgate.sqlite'),
+    'path or URL',
     says,
   )
+
+type StorePlace = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
+
+/** Milliseconds since the epoch of 00:00 UTC of that day. */
+export const date = () =>
+  z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\d$/, 'must be a date such as 2027-03-01')
+    .transform((value, context): number => {
+      const atMs = Date.parse(`${value}T00:00:00Z`)
+      const real = !Number.isNaN(atMs) && new Date(atMs).toISOString().startsWith(value)
+      return real ? atMs : fail(context, 'is no date of the calendar')
+    })
 
 export const upstreamUrl = (says: string) =>
   key(

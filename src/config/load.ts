@@ -1,12 +1,20 @@
 /** Reads `fleetgate.yaml`: a whole configuration, or every mistake in it at once. */
 
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Mistake } from '../lib/mistake.ts'
 import { Secret } from '../lib/secret.ts'
 import { decode } from '../lib/shape.ts'
 import { readYaml } from '../lib/yaml.ts'
 import { configShape, partsShape, type ConfigSource } from './config-shape.ts'
-import type { Config, OfflineConfig, UpstreamConfig } from './config.ts'
+import type {
+  ApiUsersConfig,
+  Config,
+  OfflineConfig,
+  OidcConfig,
+  StoreConfig,
+  UpstreamConfig,
+} from './config.ts'
 import type { Surroundings } from './keys.ts'
 import { secretFromEnvironment, secretFromFile, type Environment } from './secret-source.ts'
 
@@ -14,23 +22,24 @@ export type LoadedConfig = { ok: true; config: Config } | { ok: false; mistakes:
 
 /** Relative paths start at the folder of `file`. Credential files are read now, once. */
 export function loadConfig(text: string, file: string, env: Environment): LoadedConfig {
-  return load(text, file, {
-    toPath: pathFrom(file),
-    environmentSecret: (name) => secretFromEnvironment(name, env),
-    fileSecret: secretFromFile,
-  })
+  return load(text, file, { toPath: pathFrom(file), ...secretsOf(env) })
 }
 
-/** For what never calls the cloud: checked alike, but no credential is looked for, and none is in the result. */
+/**
+ * For what never calls the cloud: checked alike, but no credential of the cloud is looked for, and none is in the result.
+ * @param env where the store's password is looked for; absent: that is not looked for either
+ */
 export function loadOfflineConfig(
   text: string,
   file: string,
+  env?: Environment,
 ): { ok: true; config: OfflineConfig } | { ok: false; mistakes: Mistake[] } {
   const unread = { ok: true, secret: new Secret('') } as const
   const loaded = load(text, file, {
     toPath: pathFrom(file),
     environmentSecret: () => unread,
     fileSecret: () => unread,
+    ...(env !== undefined && { store: secretsOf(env) }),
   })
   if (!loaded.ok) return loaded
   const { upstream: _, ...config } = loaded.config
@@ -55,19 +64,26 @@ function load(text: string, file: string, around: Surroundings): LoadedConfig {
   return decoded.ok ? { ok: true, config: toConfig(decoded.value, file) } : decoded
 }
 
+function secretsOf(env: Environment): Pick<Surroundings, 'environmentSecret' | 'fileSecret'> {
+  return {
+    environmentSecret: (name) => secretFromEnvironment(name, env),
+    fileSecret: secretFromFile,
+  }
+}
+
 function pathFrom(file: string): Surroundings['toPath'] {
   const folder = dirname(file)
   return (path) => resolve(folder, path)
 }
 
 function toConfig(value: ConfigSource, file: string): Config {
-  const { audit, timeouts, limits, tokens, attributes, lists, streams, rations } = value
+  const { operators, audit, timeouts, limits, tokens, attributes, lists, streams, rations } = value
   return {
     file: resolve(file),
     upstream: toUpstream(value.upstream),
     catalog: value.catalog,
     policies: value.policies,
-    store: value.store,
+    store: toStore(value),
     audit: {
       folder: audit.folder,
       read: audit.read,
@@ -77,7 +93,17 @@ function toConfig(value: ConfigSource, file: string): Config {
       waitMs: audit.wait,
       rejectBytes: audit.reject_bytes,
     },
-    listen: value.listen,
+    listen: { data: value.listen.data, admin: value.listen.admin },
+    replica: value.replica ?? hostname(),
+    operators: {
+      sessionMs: operators.session,
+      oidc: operators.oidc && toOidc(operators.oidc),
+    },
+    apiUsers: {
+      outsideGit: value.api_users.outside_git,
+      teamApiExpiry: value.api_users.team_api && toExpiry(value.api_users.team_api),
+    },
+    observeUntilMs: value.observe.until,
     timeouts: {
       headersMs: timeouts.headers,
       requestMs: timeouts.request,
@@ -94,7 +120,12 @@ function toConfig(value: ConfigSource, file: string): Config {
       connections: limits.connections,
     },
     trustedProxies: { networks: value.trusted_proxies ?? [], hops: value.trusted_hops },
-    tokens: { lastUsedFlushMs: tokens.last_used_flush, cacheSize: tokens.cache },
+    tokens: {
+      lastUsedFlushMs: tokens.last_used_flush,
+      cacheSize: tokens.cache,
+      maxLifetimeMs: tokens.max_lifetime,
+      warnBeforeMs: tokens.warn_before,
+    },
     reload: { allowMassRevocation: value.reload.allow_mass_revocation },
     attributes: {
       maxAgeMs: attributes.max_age,
@@ -134,5 +165,43 @@ function toUpstream(value: ConfigSource['upstream']): UpstreamConfig {
     connections: value.connections,
     streams: value.streams,
     maxCalls: value.queue,
+    quota: {
+      calls: value.quota.calls,
+      perMs: value.quota.per,
+      reserve: value.quota.reserve / 100,
+    },
+  }
+}
+
+function toStore({
+  store,
+  store_password: password,
+  store_connections,
+}: ConfigSource): StoreConfig {
+  return store.kind === 'sqlite' ? store : { ...store, password, connections: store_connections }
+}
+
+function toOidc(value: NonNullable<ConfigSource['operators']['oidc']>): OidcConfig {
+  const { viewer = [], editor = [], owner = [] } = value
+  return {
+    issuer: value.issuer,
+    clientId: value.client_id,
+    clientSecret: value.client_secret,
+    redirectUri: value.redirect_uri,
+    scopes: value.scopes,
+    nameClaim: value.name_claim,
+    roleClaim: value.role_claim,
+    roles: { viewer, editor, owner },
+  }
+}
+
+function toExpiry(
+  value: NonNullable<ConfigSource['api_users']['team_api']>,
+): NonNullable<ApiUsersConfig['teamApiExpiry']> {
+  const { never, lifetime, idle } = value
+  if (never) return { never }
+  return {
+    ...(lifetime !== undefined && { lifetimeMs: lifetime }),
+    ...(idle !== undefined && { idleMs: idle }),
   }
 }

@@ -16,7 +16,7 @@ const node = z.looseObject({
   title: z.string().optional(),
   description: z.string().optional(),
   /** A mapping for a section, which is shown key by key. */
-  default: z.union([z.string(), z.boolean(), z.looseObject({})]).optional(),
+  default: z.union([z.string(), z.boolean(), z.array(z.string()), z.looseObject({})]).optional(),
   get properties() {
     return z.record(z.string(), node).optional()
   },
@@ -79,5 +79,6 @@ function table(rows: readonly Row[]): string[] {
 }
 
 function shown(standard: Node['default']): string {
+  if (Array.isArray(standard)) return `\`${standard.join(' ')}\``
   return standard === undefined || typeof standard === 'object' ? '' : `\`${standard}\``
 }

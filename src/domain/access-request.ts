@@ -1,6 +1,7 @@
 /** What is asked of the policy engine: principal + action + resource + fields + context. */
 
 import type { FieldWord } from './catalog.ts'
+import type { Charge } from './decision.ts'
 
 /** What is acted on. `none`: a route about no resource of the fleet (public lists, the caller's own token). */
 export type ResourceType = 'organization' | 'product' | 'device' | 'none'
@@ -43,4 +44,8 @@ export type RequestContext = {
   atMs: number
   /** The client's address as the gate derived it. */
   address: string
+  /** Milliseconds until one more call has room under this limit; 0 or absent: it has. */
+  wait?: (charge: Charge) => number
+  /** For items of a list or a stream: the `spent` of the decision that admitted it. */
+  spent?: ReadonlySet<string>
 }

@@ -1,5 +1,7 @@
 /** The policy engine's answer. */
 
+import type { Limit } from './grant.ts'
+
 export type DenyReason =
   | 'unmapped_route'
   | 'outside_boundary'
@@ -9,6 +11,8 @@ export type DenyReason =
   | 'not_in_issued_grant'
   | 'outside_hours'
   | 'over_limit'
+  /** The API user calls from an address that its `from` does not name. */
+  | 'outside_addresses'
   /** A query key filters or sorts by what this API user may not see. */
   | 'hidden_key'
   /** The answer has no keys to cut (bytes, CSV), and only a part of it may be seen. */
@@ -35,6 +39,9 @@ export type Obligations = Shown & {
   sure?: Shown
 }
 
+/** One call counted against a `limit` or a `rate`. Equal keys share one count. */
+export type Charge = { key: string; limit: Limit }
+
 /** Attribute values the decision looked at, by device id or resource id: written to the audit log. */
 export type UsedFacts = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
@@ -44,6 +51,10 @@ export type Decision =
       rule: RuleRef | undefined
       obligations: Obligations
       facts: UsedFacts
+      /** To be counted when the decision is committed. Absent: nothing that applies is limited. */
+      charges?: readonly Charge[]
+      /** Keys of limits that had no room, so that their rules did not hold: items are judged by the same. Absent: none. */
+      spent?: ReadonlySet<string>
     }
   | {
       outcome: 'deny'
@@ -54,7 +65,9 @@ export type Decision =
       facts: UsedFacts
       /** Which access request of several failed: its action and resource id, for `explain` and the log. */
       failed: { action: string; resource: string }
+      /** Of `over_limit`: whole seconds until the next call may pass. */
+      retryAfterS?: number
     }
 
-/** What the gate then did. */
-export type Enforcement = 'forward' | 'filter' | 'reject'
+/** What the gate then did. `observe`: sent on whatever was decided, and nothing was cut. */
+export type Enforcement = 'forward' | 'filter' | 'reject' | 'observe'

@@ -73,32 +73,39 @@ export type Grant = {
   devices: Readonly<Record<string, DeviceLimit>>
   /** Cans first, then cannots (own, roles', guardrails'); within each by file and position. */
   rules: readonly GrantRule[]
+  /** All requests of the API user together. */
+  rate?: Limit
+  /** CIDR ranges and addresses from which it may call, canonical and sorted; absent: from anywhere. */
+  from?: readonly string[]
 }
 
-/** How long a token of an API user lives; a plain `never` must have been said. */
-export type Expiry =
+/** How long a token of an API user lives; a plain `never` must have been said. `notBeforeMs`: refused until then. */
+export type Expiry = { notBeforeMs?: number } & (
   | { kind: 'never'; idleMs?: number }
   | { kind: 'date'; atMs: number; idleMs?: number }
   | { kind: 'lifetime'; lifetimeMs: number; idleMs?: number }
   | { kind: 'idle'; idleMs: number }
+)
 
-/** An API user as the policy files state it. */
+/** An API user as the policy files, or its definition in the store, state it. */
 export type ApiUser = {
   name: string
+  home: 'git' | 'store'
   owner?: string
   description?: string
   expiry: Expiry
   grant: Grant
   /** SHA-256 (hex) of the grant's canonical JSON without origins. */
   grantHash: string
+  /** Until then it is observed and not enforced: what would be denied is forwarded, and recorded as `would_deny`. */
+  observeUntilMs?: number
   origin: { file: string; line: number }
 }
 
-/** A policy set that loaded whole. */
-export type PolicySet = {
-  users: ReadonlyMap<string, ApiUser>
-  /** Hash of policy files + catalog + gate version. */
-  revision: string
-  /** Git commit of the policy folder, where there is one. */
-  commit?: string
+/** An API user that lives in the store: what an operator wrote, as it was written. */
+export type StoredDefinition = {
+  /** JSON of one entry of a policy file's `users` section, without its name. */
+  definition: string
+  /** Counts the operators' edits, from 1. */
+  version: number
 }

@@ -24,13 +24,19 @@ export class CloudJsonFault extends Error {
  * @throws CloudJsonFault where it is not labelled as JSON, not plain UTF-8, or does not parse
  */
 export function parseCloudJson(contentType: string | undefined, body: Buffer): unknown {
+  // What is ASCII is the same in both, and quicker to read as Latin-1.
+  const encoding = checkCloudJson(contentType, body) === 'ASCII' ? 'latin1' : 'utf8'
+  return parse(hasBigNumber(body), () => body.toString(encoding))
+}
+
+/** Says what the answer is written in. @throws CloudJsonFault where it is not labelled as JSON or not plain UTF-8 */
+export function checkCloudJson(contentType: string | undefined, body: Buffer): 'ASCII' | 'UTF-8' {
   if (!isJsonType(contentType)) throw new CloudJsonFault('the answer is not JSON')
-  const isPlain = isAscii(body)
-  if (!isPlain && (!isUtf8(body) || (body[0] === 0xef && body[1] === 0xbb))) {
+  if (isAscii(body)) return 'ASCII'
+  if (!isUtf8(body) || (body[0] === 0xef && body[1] === 0xbb)) {
     throw new CloudJsonFault('the answer is not plain UTF-8')
   }
-  // What is ASCII is the same in both, and quicker to read as Latin-1.
-  return parse(hasBigNumber(body), () => body.toString(isPlain ? 'latin1' : 'utf8'))
+  return 'UTF-8'
 }
 
 /** The same for text in hand. @throws CloudJsonFault */

@@ -5,14 +5,14 @@ export type TextSet = {
   find(text: string): string | undefined
 }
 
-/** Characters at the end that nearly always tell ids apart. */
-const ending = 8
+/** Characters at the end that nearly always tell ids apart: of few ids, and of many. */
+const endings = [4, 8]
 /** Neighbours to look at before the whole text is hashed instead. */
 const crowded = 16
 
 export function createTextSet(texts: Iterable<string>): TextSet {
   const all = [...new Set(texts)]
-  const table = fill(all, ending) ?? fill(all, Infinity, Infinity)
+  const table = fillBest(all)
   const { slots, span } = table ?? { slots: new Int32Array(1), span: 0 }
   const mask = slots.length - 1
   return {
@@ -25,6 +25,14 @@ export function createTextSet(texts: Iterable<string>): TextSet {
       }
     },
   }
+}
+
+function fillBest(all: readonly string[]) {
+  for (const span of endings) {
+    const table = fill(all, span)
+    if (table !== undefined) return table
+  }
+  return fill(all, Infinity, Infinity)
 }
 
 /** At most half of the slots are taken, each by a position counted from one. */

@@ -57,7 +57,7 @@ export type AbilityParts = { catalog: Catalog; facts: CatalogFacts; zones: Zones
 
 export function buildAbility(grant: Grant, parts: AbilityParts): GrantAbility {
   const { zones } = parts
-  const compiled = grant.rules.map(compileRule)
+  const compiled = grant.rules.map((rule, position) => compileRule(rule, position, grant.user))
   const isAdmitted = compileDevices(grant)
   const cannots = compiled.filter(({ rule }) => rule.effect === 'cannot')
   const cans = byAction(

@@ -2,6 +2,7 @@
 
 import type { AccessRequest, RequestContext, Resource } from '../domain/access-request.ts'
 import type { Action, FieldWord } from '../domain/catalog.ts'
+import type { Charge } from '../domain/decision.ts'
 import { ID, type CatalogFacts } from './catalog-facts.ts'
 import type { FactsInHand, Item } from './policy-engine.ts'
 import type { Reading } from './truth.ts'
@@ -36,6 +37,7 @@ export class Ask {
   readonly #maxAgeMs: number | undefined
   readonly #ofDevices: boolean
   readonly #isItem: boolean
+  readonly context: RequestContext
   /** What differs from item to item are their resources too, not only their names. */
   readonly #ofMany: boolean
   #inHand: Readonly<Record<string, unknown>> | undefined
@@ -53,8 +55,16 @@ export class Ask {
   open = false
   /** Set by matchers: the same, for what differs from item to item. */
   varies = false
+  /** For the question "would it be allowed if nobody counted?". */
+  ignoreLimits = false
   /** Set by matchers: a `can` was left out for its hours alone. */
   outsideHours = false
+  /** Set by matchers: a `can` was left out for its limit alone; the shortest time until one has room. */
+  waitMs: number | undefined
+  /** Set by matchers: limits of the rules that the answer rests on. */
+  charges: Set<Charge> | undefined
+  /** Set by matchers: keys of limits that have no room. */
+  spent: Set<string> | undefined
   used: Record<string, unknown> | undefined
 
   constructor({ request, action, known, context, facts, event, maxAgeMs }: AskParts) {
@@ -63,6 +73,7 @@ export class Ask {
     this.resource = request.resource
     this.event = event
     this.atMs = context.atMs
+    this.context = context
     this.#facts = facts
     this.#maxAgeMs = maxAgeMs
     this.#ofDevices = known.isOfDevices(action)
@@ -119,6 +130,18 @@ export class Ask {
       this.used[name] = value
     }
     return value
+  }
+
+  /** The request is counted and its items are not: for them a limit that had no room then has none now. */
+  hasRoom(charge: Charge): boolean {
+    if (this.ignoreLimits) return true
+    if (this.#facts === undefined) return this.context.spent?.has(charge.key) !== true
+    const waitMs = this.context.wait?.(charge) ?? 0
+    if (waitMs <= 0) return true
+    this.waitMs = Math.min(waitMs, this.waitMs ?? waitMs)
+    this.spent ??= new Set()
+    this.spent.add(charge.key)
+    return false
   }
 
   value(name: string): unknown {

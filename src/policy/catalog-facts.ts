@@ -152,3 +152,13 @@ export function canonicalId(type: Held, text: string, catalog: Catalog): string 
   const folded = fold === 'lower' ? text.toLowerCase() : text
   return id.test(folded) ? folded : undefined
 }
+
+/** The same for a text that may be an id of several types, or of none: then it stays as it is. */
+export function canonicalText(types: Specs, text: string, catalog: Catalog): string | undefined {
+  if (types.length === 0) return text
+  for (const type of types) {
+    const id = canonicalId(type, text, catalog)
+    if (id !== undefined) return id
+  }
+  return undefined
+}

@@ -1,9 +1,11 @@
 /** Conditions as a policy file writes them: checked against the catalog once, filled with a user's attributes later. */
 
-import type { AttributeType } from '../domain/catalog.ts'
+import type { ResourceType } from '../domain/access-request.ts'
+import type { AttributeType, Catalog } from '../domain/catalog.ts'
 import type { Scalar, Test } from '../domain/grant.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import type { YamlValue } from '../lib/yaml.ts'
+import { canonicalText } from './catalog-facts.ts'
 import { mistakeAt, mistakeAtKey, within, type Part, type Report } from './report.ts'
 import { toScalar, TYPE_SAYS } from './scalars.ts'
 
@@ -12,14 +14,17 @@ export type Operator = Test['op']
 /** What the right side holds: values, or a whole value of the API user. */
 type Operand = { values: readonly Scalar[] } | { user: string }
 
+/** Resource types whose ids a text may be; empty: it is no id and stays as it is. */
+export type IdTypes = readonly Exclude<ResourceType, 'none'>[]
+
+/** Plain data: drafts travel from the loader's worker, for the API users of the store. */
 export type ConditionDraft =
   | {
       name: string
       op: Operator
       type: AttributeType
       operand: Operand
-      /** To the canonical form of ids; texts of other names stay as they are. */
-      fold: (text: string) => string | undefined
+      ids: IdTypes
     }
   | { and: readonly ConditionDraft[] }
   | { or: readonly ConditionDraft[] }
@@ -32,8 +37,9 @@ export type ConditionScope = {
   /** Type of a name; a text says why it may not stand here. */
   typeOf(name: string): AttributeType | { says: string }
   known: readonly string[]
-  /** The canonical form of what is compared (ids); `undefined` where it can never match. */
-  fold(name: string, text: string): string | undefined
+  /** What the texts that a name is compared with are ids of. */
+  idsOf(name: string): IdTypes
+  catalog: Catalog
   templates: 'taken' | 'refused'
 }
 
@@ -145,12 +151,13 @@ function readTest(
   const wanted = op === '$exists' ? 'boolean' : asNumber ? 'number' : type
   const operand = readOperand(part, op, wanted, scope, report)
   if (operand === undefined) return []
-  const fold = (text: string) => scope.fold(name, text)
+  const ids = scope.idsOf(name)
   for (const value of 'values' in operand ? operand.values : []) {
-    if (typeof value !== 'string' || fold(value) !== undefined) continue
+    if (typeof value !== 'string' || canonicalText(ids, value, scope.catalog) !== undefined)
+      continue
     mistakeAt(report, part, `"${value}" is no ${name} of this resource`)
   }
-  return [{ name, op, type: wanted, operand, fold }]
+  return [{ name, op, type: wanted, operand, ids }]
 }
 
 function readOperand(

@@ -1,6 +1,8 @@
 /** From a condition draft to a condition of one API user: every `$user.x` replaced by that user's whole value. */
 
+import type { Catalog } from '../domain/catalog.ts'
 import type { Condition, Scalar, Test } from '../domain/grant.ts'
+import { canonicalText } from './catalog-facts.ts'
 import type { ConditionDraft, ConditionScope, Operator } from './condition-draft.ts'
 import { toScalar, TYPE_SAYS } from './scalars.ts'
 
@@ -9,16 +11,17 @@ export type Attributes = ReadonlyMap<string, readonly string[]>
 /** Reports a user attribute that is absent or does not fit where it is used. */
 export type Misfit = (attribute: string, says: string) => void
 
+export type Filling = { attributes: Attributes; misfit: Misfit; catalog: Catalog }
+
 export function fill(
   draft: ConditionDraft,
   reads: ConditionScope['reads'],
-  attributes: Attributes,
-  misfit: Misfit,
+  filling: Filling,
 ): Condition {
-  if ('and' in draft) return { and: draft.and.map((d) => fill(d, reads, attributes, misfit)) }
-  if ('or' in draft) return { or: draft.or.map((d) => fill(d, reads, attributes, misfit)) }
-  if ('not' in draft) return { not: fill(draft.not, reads, attributes, misfit) }
-  const values = valuesOf(draft, attributes, misfit)
+  if ('and' in draft) return { and: draft.and.map((d) => fill(d, reads, filling)) }
+  if ('or' in draft) return { or: draft.or.map((d) => fill(d, reads, filling)) }
+  if ('not' in draft) return { not: fill(draft.not, reads, filling) }
+  const values = valuesOf(draft, filling)
   const test = testOf(draft.op, values)
   // A template that could not be filled has been reported: the set does not load, and this never decides.
   if (test === undefined) return { or: [] }
@@ -27,14 +30,13 @@ export function fill(
 
 function valuesOf(
   draft: Extract<ConditionDraft, { op: Operator }>,
-  attributes: Attributes,
-  misfit: Misfit,
+  { attributes, misfit, catalog }: Filling,
 ): readonly Scalar[] {
-  const { name, operand, fold } = draft
+  const { name, operand, ids } = draft
   const filled =
     'user' in operand ? ofUser(draft, operand.user, attributes, misfit) : operand.values
   return filled.flatMap((value) => {
-    const form = typeof value === 'string' ? fold(value) : value
+    const form = typeof value === 'string' ? canonicalText(ids, value, catalog) : value
     // What a file writes itself was checked where it stands.
     if (form === undefined && 'user' in operand) {
       misfit(operand.user, `"${value}" is no ${name} of this resource`)

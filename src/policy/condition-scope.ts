@@ -1,7 +1,7 @@
 /** Which names the conditions of a rule may use: what all of its actions have, of one type. */
 
 import type { Action, AttributeType, Catalog } from '../domain/catalog.ts'
-import { canonicalId, ID, type CatalogFacts } from './catalog-facts.ts'
+import { ID, type CatalogFacts } from './catalog-facts.ts'
 import type { ConditionScope } from './condition-draft.ts'
 
 type Templates = ConditionScope['templates']
@@ -21,25 +21,24 @@ export function attributeScope(
       name === 'name'
         ? { says: 'a name is never a condition: whoever renames could walk in; use ids or groups' }
         : common(actions, name, 'attribute', (action) => facts.attributeType(action, name)),
-    fold(name, text) {
-      if (name !== ID) return text
-      const types = new Set(actions.flatMap((action) => facts.typesOf(action)))
-      for (const type of types) {
-        const id = canonicalId(type, text, catalog)
-        if (id !== undefined) return id
-      }
-      return types.size === 0 ? text : undefined
-    },
+    idsOf: (name) =>
+      name === ID ? [...new Set(actions.flatMap((action) => facts.typesOf(action)))] : [],
+    catalog,
   }
 }
 
-export function valueScope(actions: readonly Action[], templates: Templates): ConditionScope {
+export function valueScope(
+  actions: readonly Action[],
+  catalog: Catalog,
+  templates: Templates,
+): ConditionScope {
   return {
     reads: 'value',
     templates,
     known: [...new Set(actions.flatMap(({ values }) => [...values.keys()]))],
     typeOf: (name) => common(actions, name, 'request value', ({ values }) => values.get(name)),
-    fold: (_, text) => text,
+    idsOf: () => [],
+    catalog,
   }
 }
 

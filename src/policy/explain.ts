@@ -2,9 +2,11 @@
 
 import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
 import type { Catalog } from '../domain/catalog.ts'
-import type { Decision } from '../domain/decision.ts'
-import type { Grant, GrantRule, PolicySet } from '../domain/grant.ts'
+import type { Decision, DenyReason } from '../domain/decision.ts'
+import type { Grant, GrantRule } from '../domain/grant.ts'
+import type { PolicySet } from './policy-set.ts'
 import type { Principal } from '../domain/principal.ts'
+import { compileFrom } from './addresses.ts'
 import { Ask, combinations } from './ask.ts'
 import { catalogFacts } from './catalog-facts.ts'
 import { createPolicyEngine } from './engine.ts'
@@ -22,6 +24,8 @@ export type ExplainOptions = {
   /** What was decided, where more than the engine had a say; absent: the engine is asked. */
   decided?: Decision
 }
+
+type Denial = Extract<Decision, { outcome: 'deny' }>
 
 export type Explanation = {
   decision: Decision | NeedsFacts
@@ -44,15 +48,37 @@ export function explain(options: ExplainOptions): Explanation {
   if (decision.reason === 'cannot_filter') {
     return { decision, missing: ['a right to the whole answer: it has no keys to cut it by'] }
   }
-  const user = set.users.get(principal.user)
-  if (user === undefined)
-    return { decision, missing: [`API user "${principal.user}" in the files`] }
+  const user = engine.userOf(principal)
+  if (user === undefined) {
+    const where = principal.stored === undefined ? 'in the files' : 'that fits the policy files'
+    return { decision, missing: [`an API user "${principal.user}" ${where}`] }
+  }
   const grant = decision.reason === 'not_in_issued_grant' ? principal.issued : user.grant
+  if (decision.reason === 'over_limit') return { decision, missing: [roomLacking(decision)] }
+  const byAddress = ['outside_addresses', 'not_in_issued_grant'].includes(decision.reason)
+  if (byAddress && isOutside(grant, context)) {
+    return { decision, missing: [addressLacking(grant, decision.reason)] }
+  }
   const parts = { catalog, facts: catalogFacts(catalog), zones: new Map() }
   const judged = compileGrant(grant, parts)
   const failed = requests.filter((one) => judged.judge(one, facts, context).outcome !== 'allow')
   const missing = failed.flatMap((one) => whatLacks(one, decision, grant, options))
   return { decision, missing: [...new Set(missing)] }
+}
+
+function roomLacking({ rule, retryAfterS }: Denial): string {
+  const what = rule === undefined ? 'the rate of the API user' : `the limit of ${at(rule)}`
+  const when = retryAfterS === undefined ? '' : `, in ${retryAfterS} s`
+  return `another moment${when}: ${what} is used up`
+}
+
+function isOutside({ from }: Grant, { address }: RequestContext): boolean {
+  return from !== undefined && !compileFrom(from)(address)
+}
+
+function addressLacking({ from = [] }: Grant, reason: DenyReason): string {
+  const one = `an address from which it may call: ${from.join(', ')}`
+  return reason === 'outside_addresses' ? one : `${one} (as its token was issued)`
 }
 
 function devicesLacking({ relation, resource }: AccessRequest, { user }: Grant): string {
@@ -64,7 +90,7 @@ function devicesLacking({ relation, resource }: AccessRequest, { user }: Grant):
 
 function whatLacks(
   request: AccessRequest,
-  { reason, rule }: Extract<Decision, { outcome: 'deny' }>,
+  { reason, rule }: Denial,
   grant: Grant,
   options: ExplainOptions,
 ): string[] {
@@ -90,6 +116,7 @@ function whatLacks(
       return nearestRules(request, grant, options)
     case 'unmapped_route':
     case 'over_limit':
+    case 'outside_addresses':
     case 'hidden_key':
     case 'cannot_filter':
       return []
@@ -109,7 +136,7 @@ function nearestRules(request: AccessRequest, grant: Grant, options: ExplainOpti
   // A list lacks a rule only where it names no item that could be.
   ask.reading = ask.itemwise ? 'open' : 'strict'
   return naming.flatMap((rule, position) => {
-    const compiled = compileRule(rule, position)
+    const compiled = compileRule(rule, position, grant.user)
     return combinations(request, action).flatMap((names) => {
       ask.names = names
       const lack = firstLack(compiled, ask)

@@ -16,8 +16,11 @@ export type Fleet = {
   hasName(kind: Kind, text: string): boolean
 }
 
+/** Canonical ids by name, for each kind of resource. Plain data. */
+export type FleetNames = Readonly<Record<Kind, ReadonlyMap<string, readonly string[]>>>
+
 /** Reads the sections of all files into one table. */
-export function readFleet(sections: readonly Part[], catalog: Catalog, report: Report): Fleet {
+export function readFleet(sections: readonly Part[], catalog: Catalog, report: Report): FleetNames {
   const names: Record<Kind, Map<string, readonly string[]>> = {
     organization: new Map(),
     product: new Map(),
@@ -28,15 +31,6 @@ export function readFleet(sections: readonly Part[], catalog: Catalog, report: R
     [catalog.resources.product.many, 'product'],
     [catalog.resources.device.many, 'device'],
   ])
-
-  const check = (kind: Kind, text: string, part: Part, known: Iterable<string>) => {
-    const id = canonicalId(kind, text, catalog)
-    if (id !== undefined) return id
-    const { one, alias } = catalog.resources[kind]
-    const why = alias?.test(text) === true ? ': slugs and names can be moved; write its id' : ''
-    mistakeAt(report, part, `"${text}" is no ${one} id${why}${didYouMean(text, known)}`)
-    return undefined
-  }
 
   for (const section of sections) {
     if (typeof section.value !== 'object' || Array.isArray(section.value)) continue
@@ -65,7 +59,9 @@ export function readFleet(sections: readonly Part[], catalog: Catalog, report: R
       if (kind !== 'device' && ids.length > 1) {
         mistakeAt(report, place, `a name stands for one ${one}`)
       }
-      const canonical = ids.flatMap((id) => check(kind, id, place, []) ?? [])
+      const canonical = ids.flatMap(
+        (id) => checkId({ kind, text: id, part: place, known: [] }, catalog, report) ?? [],
+      )
       names[kind].set(name, canonical)
     }
   }
@@ -82,18 +78,38 @@ export function readFleet(sections: readonly Part[], catalog: Catalog, report: R
     return []
   }
 
+  return names
+}
+
+/** What users and rules find by these names; what is neither a name nor an id is reported. */
+export function fleetOf(names: FleetNames, catalog: Catalog, report: Report): Fleet {
+  const check = (kind: Kind, text: string, part: Part) =>
+    checkId({ kind, text, part, known: names[kind].keys() }, catalog, report)
   return {
     idOf: (kind, text, part) =>
-      names[kind].has(text)
-        ? names[kind].get(text)?.[0]
-        : check(kind, text, part, names[kind].keys()),
+      names[kind].has(text) ? names[kind].get(text)?.[0] : check(kind, text, part),
     deviceIds(texts, part) {
       const ids = texts.flatMap((text, index) => {
         const place = Array.isArray(part.value) ? within(part, index) : part
-        return names.device.get(text) ?? check('device', text, place, names.device.keys()) ?? []
+        return names.device.get(text) ?? check('device', text, place) ?? []
       })
       return [...new Set(ids)].toSorted()
     },
     hasName: (kind, text) => names[kind].has(text),
   }
+}
+
+type Spelling = { kind: Kind; text: string; part: Part; known: Iterable<string> }
+
+function checkId(
+  { kind, text, part, known }: Spelling,
+  catalog: Catalog,
+  report: Report,
+): string | undefined {
+  const id = canonicalId(kind, text, catalog)
+  if (id !== undefined) return id
+  const { one, alias } = catalog.resources[kind]
+  const why = alias?.test(text) === true ? ': slugs and names can be moved; write its id' : ''
+  mistakeAt(report, part, `"${text}" is no ${one} id${why}${didYouMean(text, known)}`)
+  return undefined
 }

@@ -5,13 +5,15 @@ import type { Grant, GrantRule } from '../domain/grant.ts'
 
 /** SHA-256 (hex) of the grant's canonical JSON, without origins. */
 export function hashGrant(grant: Grant): string {
-  const rules = grant.rules.map((rule) => canonicalJson(withoutOrigin(rule)))
+  const rules = grant.rules.map((rule) => canonicalJson(meaningOf(rule)))
   const sorted = [...new Set(rules)].toSorted()
-  const { version, user, boundary, devices } = grant
-  return hash('sha256', canonicalJson({ version, user, boundary, devices, rules: sorted }), 'hex')
+  const { rules: _, ...others } = grant
+  // What a grant does not say is left out: live tokens carry hashes from before the word existed.
+  return hash('sha256', canonicalJson({ ...others, rules: sorted }), 'hex')
 }
 
-function withoutOrigin(rule: GrantRule): Omit<GrantRule, 'origin'> {
+/** A rule without the place where it stands. */
+export function meaningOf(rule: GrantRule): Omit<GrantRule, 'origin'> {
   const { origin: _, ...meaning } = rule
   return meaning
 }

@@ -1,28 +1,25 @@
 /** From rule drafts to the rules of one API user's grant: words expanded for it, templates filled with its attributes. */
 
-import type { Catalog } from '../domain/catalog.ts'
 import type { Condition, GrantRule } from '../domain/grant.ts'
 import { expand } from './action-words.ts'
 import type { ConditionDraft } from './condition-draft.ts'
-import { fill, type Attributes, type Misfit } from './condition-fill.ts'
+import { fill, type Filling } from './condition-fill.ts'
 import { SOURCES } from './policy-shape.ts'
 import type { Part } from './report.ts'
 import type { RuleDraft } from './rule-draft.ts'
 
-export type FillParts = {
-  catalog: Catalog
+export type FillParts = Filling & {
+  /** Some device of the boundary is out of its reach. */
   limited: boolean
-  attributes: Attributes
-  misfit: Misfit
 }
 
 /** `undefined` where the words reach nothing for this API user. */
 export function toGrantRule(draft: RuleDraft, parts: FillParts): GrantRule | undefined {
-  const { catalog, limited, attributes, misfit } = parts
+  const { catalog, limited } = parts
   const actions = expand(draft.words, draft.effect, limited, catalog)
   if (actions.length === 0) return undefined
   const filled = (condition: ConditionDraft, reads: 'attribute' | 'value') =>
-    fill(condition, reads, attributes, misfit)
+    fill(condition, reads, parts)
   const conditions: Condition[] = []
   if (draft.where) conditions.push(filled(draft.where, 'attribute'))
   if (draft.with) conditions.push(filled(draft.with, 'value'))

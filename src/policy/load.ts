@@ -2,26 +2,19 @@
 
 import { hash } from 'node:crypto'
 import type { Catalog } from '../domain/catalog.ts'
-import type { ApiUser, PolicySet } from '../domain/grant.ts'
+import type { ApiUser } from '../domain/grant.ts'
+import type { PolicySet } from './policy-set.ts'
 import type { Mistake } from '../lib/mistake.ts'
 import { Mistakes } from '../lib/mistake.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import { readYaml } from '../lib/yaml.ts'
 import { catalogFacts } from './catalog-facts.ts'
-import { readFleet } from './fleet.ts'
+import { fleetOf, readFleet } from './fleet.ts'
 import { sectionKeys } from './policy-shape.ts'
 import { type PolicyTest, readTest } from './policy-test-reader.ts'
-import {
-  decodeKeys,
-  mistakeAt,
-  mistakeAtKey,
-  noteAt,
-  within,
-  type Part,
-  type Report,
-} from './report.ts'
-import { readRoles } from './roles.ts'
-import { readRule, type RuleDraft } from './rule-draft.ts'
+import { decodeKeys, mistakeAt, mistakeAtKey, within, type Part, type Report } from './report.ts'
+import { isUserName, readRoles, type RoleDraft } from './roles.ts'
+import { readRule } from './rule-draft.ts'
 import { readUser } from './users.ts'
 
 export type PolicyFile = { file: string; text: string }
@@ -47,33 +40,34 @@ export function loadPolicySet(
   const sorted = files.toSorted((a, b) => (a.file < b.file ? -1 : 1))
   const sections = splitSections(sorted, report)
   const facts = catalogFacts(catalog)
-  const fleet = readFleet(sections.fleet, catalog, report)
+  const names = readFleet(sections.fleet, catalog, report)
+  const fleet = fleetOf(names, catalog, report)
   const parts = { catalog, facts, report, fleet }
   const roles = readRoles(sections.roles, parts)
-  const guardrails = entriesOf(sections.guardrails).flatMap(
-    (part) => readRule(part, 'guardrail', parts) ?? [],
-  )
+  const guards = entriesOf(sections.guardrails)
+  const guardrails = guards.flatMap((part) => readRule(part, 'guardrail', parts) ?? [])
 
   const users = new Map<string, ApiUser>()
-  const names = new Set<string>()
+  const said = new Set<string>()
   for (const section of sections.users) {
     for (const name of Object.keys(section.value)) {
       const part = within(section, name)
-      if (names.has(name)) mistakeAtKey(report, part, `API user "${name}" is defined twice`)
-      names.add(name)
-      const user = readUser(name, part, { ...parts, roles, guardrails })
+      if (said.has(name)) mistakeAtKey(report, part, `API user "${name}" is defined twice`)
+      said.add(name)
+      const user = readUser(name, part, { ...parts, roles, guardrails, home: 'git' })
       if (user !== undefined) users.set(name, user)
     }
   }
-  checkExceptions(guardrails, names, report)
+  checkExceptions(guards, said, report)
   noteUnusedRoles(roles, sections.users, report)
   const tests = entriesOf(sections.tests).flatMap(
-    (part) => readTest(part, { ...parts, users: names }) ?? [],
+    (part) => readTest(part, { ...parts, users: said }) ?? [],
   )
   if (report.mistakes.length > 0) return { ok: false, mistakes: inOrder(report.mistakes) }
   const { version, commit } = options
   const revision = revisionOf(sorted, catalog, version)
-  const set: PolicySet = { users, revision, ...(commit === undefined ? {} : { commit }) }
+  const frame = { roles, guardrails, names }
+  const set: PolicySet = { users, revision, ...(commit !== undefined && { commit }), frame }
   return { ok: true, set, tests, notes: inOrder(report.notes) }
 }
 
@@ -103,21 +97,24 @@ function entriesOf(sections: readonly Part[]): Part[] {
 }
 
 function checkExceptions(
-  guardrails: readonly RuleDraft[],
+  guardrails: readonly Part[],
   users: ReadonlySet<string>,
   report: Report,
 ): void {
-  for (const { except, part } of guardrails) {
-    for (const name of except) {
-      if (users.has(name)) continue
+  for (const guardrail of guardrails) {
+    const part = within(guardrail, 'except')
+    for (const name of Array.isArray(part.value) ? part.value : [part.value]) {
+      if (typeof name !== 'string' || name === '' || users.has(name)) continue
+      const [store, stored = '', ...others] = name.split(':')
+      if (store === 'store' && isUserName(stored) && others.length === 0) continue
       const says = `unknown API user "${name}"${didYouMean(name, users)}`
-      mistakeAt(report, within(part, 'except'), says)
+      mistakeAt(report, part, `${says}; one of the store is excepted as store:NAME`)
     }
   }
 }
 
 function noteUnusedRoles(
-  roles: ReadonlyMap<string, { part: Part }>,
+  roles: ReadonlyMap<string, RoleDraft>,
   users: readonly Part[],
   report: Report,
 ): void {
@@ -128,8 +125,9 @@ function noteUnusedRoles(
       for (const role of Array.isArray(value) ? value : [value]) used.add(role)
     }
   }
-  for (const [name, { part }] of roles) {
-    if (!used.has(name)) noteAt(report, part, `no API user has the role "${name}"`)
+  for (const [name, { place }] of roles) {
+    const message = `no API user of the files has the role "${name}"`
+    if (!used.has(name)) report.notes.push({ ...place, message })
   }
 }
 

@@ -1,6 +1,6 @@
 /** What an allow still demands of the answer: the union of what the matching `can`s show, minus what any rule hides. */
 
-import type { Obligations, Shown } from '../domain/decision.ts'
+import type { Charge, Obligations, Shown } from '../domain/decision.ts'
 import type { Ask } from './ask.ts'
 import type { Zones } from './hours.ts'
 import type { RuleIndex } from './rule-index.ts'
@@ -57,6 +57,8 @@ export function obligationsOf(ask: Ask, shaping: Shaping, parts: ObligationParts
   const revealing = readings.reveals === readings.shows ? showing : held(readings.reveals)
   ask.reading = readings.hides
   const stripping = hides.filter((rule) => cannotMatches(rule, ask, zones))
+  // A rule that adds keys to the answer is used, whichever decided.
+  if (shaping !== 'open') for (const { charge } of showing) if (charge) count(ask, charge)
 
   const also = (rules: readonly CompiledRule[]) => (rules === showing ? '=' : positions(rules))
   const key = `${positions(showing)}/${also(hiding)}/${also(revealing)}/${positions(stripping)}`
@@ -66,6 +68,11 @@ export function obligationsOf(ask: Ask, shaping: Shaping, parts: ObligationParts
   const made = shape(showing, [...hiding, ...stripping], revealing, parts.secrets)
   known.set(key, made)
   return made
+}
+
+export function count(ask: Ask, charge: Charge): void {
+  ask.charges ??= new Set()
+  ask.charges.add(charge)
 }
 
 function positions(rules: readonly CompiledRule[]): string {

@@ -1,9 +1,12 @@
 /** The contract of the policy decision point: pure and synchronous on facts in hand. */
 
 import type { AccessRequest, RequestContext, Resource } from '../domain/access-request.ts'
-import type { Decision, Obligations } from '../domain/decision.ts'
-import type { ApiUser, EventSource, PolicySet, Scalar } from '../domain/grant.ts'
+import type { FieldWord } from '../domain/catalog.ts'
+import type { Decision, DenyReason, Obligations, RuleRef } from '../domain/decision.ts'
+import type { ApiUser, EventSource, Grant, Scalar, StoredDefinition } from '../domain/grant.ts'
 import type { Principal } from '../domain/principal.ts'
+import type { Mistake } from '../lib/mistake.ts'
+import type { PolicySet } from './policy-set.ts'
 
 /**
  * Attributes of a resource as the directory knows them; `undefined`: not in hand, or older than `maxAgeMs`.
@@ -21,10 +24,50 @@ export type NeedsFacts = {
   maxAgeMs: number | undefined
 }
 
+/** An API user compiled from a definition of its own, under the roles, guardrails and names of the policy files. */
+export type CompiledUser =
+  | { ok: true; user: ApiUser; notes: Mistake[] }
+  | { ok: false; mistakes: Mistake[] }
+
+/** What an API user could do with one action on one resource at this moment. */
+export type Permission = {
+  action: string
+  outcome: 'allow' | 'deny'
+  /** That decided. */
+  rule: RuleRef | undefined
+  reason: DenyReason | undefined
+  /** Of an allow: the names it reaches by field word; a word that is absent: any. */
+  fields: Readonly<Partial<Record<FieldWord, readonly string[]>>>
+  /** Of an allow that is not whole: keys shown and hidden, and whether each item is decided by itself. */
+  obligations: Obligations | undefined
+}
+
+/** What a policy edit has added since a token was issued: held back until it is rotated or extended. */
+export type HeldBack =
+  | { what: 'rule'; actions: readonly string[]; rule: RuleRef }
+  | { what: 'boundary' | 'devices' | 'rate' | 'from'; issued: string; today: string }
+
 export interface PolicyEngine {
   readonly revision: string
   readonly set: PolicySet
-  user(name: string): ApiUser | undefined
+  /** Of the policy files, else compiled from its definition; `undefined`: neither, or the definition does not fit the files any more. */
+  user(name: string, stored?: StoredDefinition): ApiUser | undefined
+  userOf(principal: Pick<Principal, 'user' | 'stored'>): ApiUser | undefined
+  /** Checks and compiles a definition (JSON of a `users` entry), with all its mistakes. The policy files need not lack its name. */
+  compile(name: string, definition: string): CompiledUser
+  /**
+   * Every action of the catalog that speaks of this kind of resource, as `decide` would answer now, under today's grant
+   * and (where given) the issued one.
+   */
+  permissions(
+    user: ApiUser,
+    issued: Grant | undefined,
+    resource: Resource,
+    facts: FactsInHand,
+    context: RequestContext,
+  ): { permissions: Permission[] } | NeedsFacts
+  /** Empty: today's grant gives nothing that the issued one does not. */
+  heldBack(user: ApiUser, issued: Grant): HeldBack[]
   /**
    * Decides all access requests of one request, all or nothing: issued grant and today's grant both.
    * With every resource in hand it never answers `needs_facts`. A list or a stream is admitted if a `can` names it

@@ -27,11 +27,14 @@ const REASONS = [
   'not_granted',
   'forbidden',
   'not_in_issued_grant',
+  'outside_addresses',
   'outside_hours',
   'over_limit',
   'hidden_key',
   'cannot_filter',
 ] as const
+
+const dateText = () => z.string().regex(/^\d{4}-\d\d-\d\d$/, 'must be a date such as 2027-03-01')
 
 /** Attribute and operator names are the catalog's: they are checked against it with their own places. */
 const conditions = () =>
@@ -87,7 +90,9 @@ export const ruleKeys = {
 
 export const guardrailKeys = {
   ...ruleKeys,
-  except: textList().optional().describe('API users it does not bind'),
+  except: textList()
+    .optional()
+    .describe('API users it does not bind; store:NAME for one of the store'),
 }
 
 export const roleKeys = {
@@ -114,6 +119,17 @@ export const userKeys = {
   lifetime: durationMs().optional(),
   idle: durationMs().optional(),
   never: flag().optional(),
+  not_before: dateText().optional().describe('Refused until 00:00 UTC of this date'),
+  rate: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Of all its requests together: calls, per'),
+  from: textList()
+    .optional()
+    .describe('Addresses and CIDR ranges from which it may call; absent: from anywhere'),
+  observe: dateText()
+    .optional()
+    .describe('Until 00:00 UTC of this date it is observed: nothing is denied or cut'),
 }
 
 export const testKeys = {
@@ -135,6 +151,11 @@ export const testKeys = {
     .string()
     .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'must be a time such as 2026-11-22T10:00:00Z')
     .optional(),
+  from: text().optional().describe('Address it calls from; absent: one from which it may'),
+  limits: z
+    .enum(['free', 'used_up'])
+    .optional()
+    .describe('used_up: no limit and no rate has room for one more call'),
   want: z.enum(['allow', 'deny']).optional(),
   reason: z.enum(REASONS).optional(),
   answer: textList().optional(),
@@ -169,6 +190,7 @@ export function policyFileShape(words: BoundaryWords) {
     ...userKeys,
     owner: text(),
     rules: z.array(rule).optional(),
+    rate: mapping(limitKeys).optional(),
     [words.product.one]: text().optional(),
     [words.product.many]: textList().optional(),
     [words.organization.one]: text().optional(),

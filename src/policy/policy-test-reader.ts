@@ -21,6 +21,10 @@ export type PolicyTest = {
   /** Attributes of the resource; `undefined`: none are in hand and none can be had. */
   facts: Readonly<Record<string, unknown>>
   atMs: number
+  /** The caller's address; absent: one from which the API user may call. */
+  from?: string
+  /** `used_up`: no limit and no rate has room. */
+  limits?: 'free' | 'used_up'
   want:
     | { outcome: 'allow'; answer?: readonly string[]; hide?: readonly string[] }
     | { outcome: 'deny'; reason?: DenyReason; tell?: string }
@@ -86,6 +90,8 @@ export function readTest(part: Part, parts: TestParts): PolicyTest | undefined {
     ...readEvent(test.source, { action, resource, fields }, part, report),
     facts,
     atMs: Date.parse(test.at ?? DEFAULT_AT),
+    ...(test.from && { from: test.from }),
+    ...(test.limits && { limits: test.limits }),
     want:
       want === 'allow'
         ? {

@@ -10,6 +10,9 @@ export type Path = readonly (string | number)[]
 /** A part of a file, with the path that leads to it. */
 export type Part = { source: YamlFile; path: Path; value: YamlValue }
 
+/** Where a person finds something. */
+export type FilePlace = Omit<Mistake, 'message'>
+
 export type Report = {
   mistakes: Mistake[]
   /** Findings that do not stop a load. */
@@ -28,8 +31,12 @@ function child(value: YamlValue | undefined, step: string | number): YamlValue |
   return Object.hasOwn(value, step) ? value[step] : undefined
 }
 
+export function placeOf(part: Part): FilePlace {
+  return { file: part.source.file, ...part.source.at(part.path) }
+}
+
 export function mistakeAt(report: Report, part: Part, message: string): void {
-  report.mistakes.push({ file: part.source.file, ...part.source.at(part.path), message })
+  report.mistakes.push({ ...placeOf(part), message })
 }
 
 export function mistakeAtKey(report: Report, part: Part, message: string): void {
@@ -37,7 +44,7 @@ export function mistakeAtKey(report: Report, part: Part, message: string): void 
 }
 
 export function noteAt(report: Report, part: Part, message: string): void {
-  report.notes.push({ file: part.source.file, ...part.source.at(part.path), message })
+  report.notes.push({ ...placeOf(part), message })
 }
 
 export type Decoded<S extends Record<string, z.ZodType>> = { [K in keyof S]?: z.output<S[K]> }

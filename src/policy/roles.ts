@@ -4,7 +4,16 @@ import type { Catalog } from '../domain/catalog.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import { templatesOf } from './condition-draft.ts'
 import { roleKeys } from './policy-shape.ts'
-import { decodeKeys, mistakeAt, mistakeAtKey, noteAt, within, type Part } from './report.ts'
+import {
+  decodeKeys,
+  type FilePlace,
+  mistakeAt,
+  mistakeAtKey,
+  noteAt,
+  placeOf,
+  within,
+  type Part,
+} from './report.ts'
 import { readRule, type RuleDraft, type RuleReaderParts } from './rule-draft.ts'
 
 export type RoleDraft = {
@@ -12,7 +21,7 @@ export type RoleDraft = {
   rules: readonly RuleDraft[]
   /** User attributes that must be set, by name. */
   needs: ReadonlySet<string>
-  part: Part
+  place: FilePlace
 }
 
 /** Every role by name, mistaken ones too, so that one mistake does not make its users mistaken as well. */
@@ -33,12 +42,20 @@ export function readRoles(
   return roles
 }
 
-/** Names go into logs, file names of tokens and command lines. */
+/** Names of roles. */
 export function isName(name: string): boolean {
   return /^[a-z0-9][a-z0-9._-]{0,62}$/i.test(name)
 }
 
 export const NAME_SAYS = 'is no name: use letters, digits, dots, dashes and underscores, at most 63'
+
+/** Names of API users go into logs, file names of tokens and command lines; those that the cloud makes have `+` and `@`. */
+export function isUserName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9._+@-]{0,127}$/i.test(name)
+}
+
+export const USER_NAME_SAYS =
+  'is no name: use letters, digits, dots, dashes, underscores, + and @, at most 128'
 
 function readRole(name: string, part: Part, parts: RuleReaderParts): RoleDraft {
   const { catalog, report } = parts
@@ -56,7 +73,7 @@ function readRole(name: string, part: Part, parts: RuleReaderParts): RoleDraft {
   const said = typeof part.value === 'object' && Object.hasOwn(part.value, 'rules')
   if (role !== undefined && !said) mistakeAt(report, part, `role "${name}" has no rules`)
   checkNeeds(rules, needs, part, parts)
-  return { name, rules, needs, part }
+  return { name, rules, needs, place: placeOf(part) }
 }
 
 function checkNeeds(
@@ -71,7 +88,10 @@ function checkNeeds(
       for (const name of draft === undefined ? [] : templatesOf(draft)) {
         used.add(name)
         if (needs.has(name)) continue
-        mistakeAt(report, rule.part, `uses $user.${name}, which needs: does not name`)
+        report.mistakes.push({
+          ...rule.place,
+          message: `uses $user.${name}, which needs: does not name`,
+        })
       }
     }
   }

@@ -7,10 +7,21 @@ import type { CatalogFacts } from './catalog-facts.ts'
 import { type ConditionDraft, readConditions } from './condition-draft.ts'
 import { attributeScope, valueScope } from './condition-scope.ts'
 import { readHours } from './hours.ts'
-import { FIELD_WORDS, guardrailKeys, limitKeys, ruleKeys } from './policy-shape.ts'
+import { readLimit } from './limit.ts'
+import { FIELD_WORDS, guardrailKeys, ruleKeys } from './policy-shape.ts'
 import { checkAnswerKeys, checkFieldWords, checkSources } from './rule-checks.ts'
-import { decodeKeys, mistakeAt, within, type Decoded, type Part, type Report } from './report.ts'
+import {
+  decodeKeys,
+  type FilePlace,
+  mistakeAt,
+  placeOf,
+  within,
+  type Decoded,
+  type Part,
+  type Report,
+} from './report.ts'
 
+/** Plain data: those of roles and guardrails travel from the loader's worker, for the API users of the store. */
 export type RuleDraft = {
   effect: Effect
   words: readonly WordMeaning[]
@@ -28,9 +39,8 @@ export type RuleDraft = {
   tell?: string
   id?: string
   except: readonly string[]
-  part: Part
   /** File order: the deciding rule is the first. */
-  place: { file: string; line: number; column: number }
+  place: FilePlace
   text: string
 }
 
@@ -51,7 +61,7 @@ export function readRule(
   if (effect === undefined || named === undefined) return undefined
   const words = named.map((word, index) => {
     const meaning = meaningOf(word, catalog)
-    if (meaning.kind === 'mistake') mistakeAt(report, placeOf(part, effect, index), meaning.message)
+    if (meaning.kind === 'mistake') mistakeAt(report, wordAt(part, effect, index), meaning.message)
     return meaning
   })
   const actions = expand(words, effect, false, catalog).flatMap((name): Action[] => {
@@ -65,8 +75,7 @@ export function readRule(
   checkWords(rule, effect, part, report)
   const templates = kind === 'guardrail' ? 'refused' : 'taken'
   const attributes = attributeScope(actions, facts, catalog, templates)
-  const values = valueScope(actions, templates)
-  const place = part.source.at(part.path)
+  const values = valueScope(actions, catalog, templates)
   return {
     effect,
     words,
@@ -83,13 +92,12 @@ export function readRule(
     ...(rule.tell && { tell: rule.tell }),
     ...(rule.id && { id: rule.id }),
     except: rule.except ?? [],
-    part,
-    place: { file: part.source.file, ...place },
+    place: placeOf(part),
     text: `${effect} ${named.join(', ')}`,
   }
 }
 
-function placeOf(part: Part, effect: Effect, index: number): Part {
+function wordAt(part: Part, effect: Effect, index: number): Part {
   const list = within(part, effect)
   return Array.isArray(list.value) ? within(list, index) : list
 }
@@ -180,17 +188,6 @@ function whenOf(part: Part, report: Report): Pick<RuleDraft, 'when'> {
 }
 
 function limitOf(part: Part, report: Report): Pick<RuleDraft, 'limit'> {
-  const place = within(part, 'limit')
-  const limit = decodeKeys(limitKeys, place, report)
-  if (limit?.calls === undefined || limit.per === undefined) {
-    const said = typeof place.value === 'object' ? Object.keys(place.value) : []
-    for (const key of ['calls', 'per']) {
-      if (!said.includes(key)) mistakeAt(report, place, `limit needs "${key}"`)
-    }
-    return {}
-  }
-  if (limit.per % 1000 !== 0) {
-    mistakeAt(report, within(place, 'per'), 'must be whole seconds, minutes, hours or days')
-  }
-  return { limit: { calls: limit.calls, perS: limit.per / 1000 } }
+  const limit = readLimit(within(part, 'limit'), report)
+  return limit === undefined ? {} : { limit }
 }

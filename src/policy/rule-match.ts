@@ -1,10 +1,12 @@
 /** One rule of a grant as a function of an ask: its field names, conditions, sources and hours. */
 
 import type { FieldWord } from '../domain/catalog.ts'
+import type { Charge } from '../domain/decision.ts'
 import type { EventSource, GrantRule } from '../domain/grant.ts'
 import type { Ask } from './ask.ts'
 import { compileCondition, type ConditionCheck } from './conditions.ts'
 import { isWithin, type Zones } from './hours.ts'
+import { ruleCharge } from './limit.ts'
 import { FIELD_WORDS, SOURCES } from './policy-shape.ts'
 import { PREFIX_WORDS } from './rule-checks.ts'
 import { needsTrue, unlessFalse } from './truth.ts'
@@ -18,6 +20,8 @@ export type CompiledRule = {
   unless: ConditionCheck | undefined
   /** Sources of which events pass; absent: every one. */
   sources: ReadonlySet<EventSource> | undefined
+  /** What a request that rests on it is counted by. */
+  charge: Charge | undefined
 }
 
 /** A name may end in `*`: then it stands for all names of one beginning. */
@@ -29,7 +33,7 @@ type FieldMatch = {
   meets: (name: string) => boolean
 }
 
-export function compileRule(rule: GrantRule, position: number): CompiledRule {
+export function compileRule(rule: GrantRule, position: number, user: string): CompiledRule {
   return {
     rule,
     position,
@@ -40,6 +44,7 @@ export function compileRule(rule: GrantRule, position: number): CompiledRule {
     condition: rule.condition && compileCondition(rule.condition),
     unless: rule.unless && compileCondition(rule.unless),
     sources: sourcesOf(rule),
+    charge: ruleCharge(rule, user),
   }
 }
 
@@ -71,16 +76,17 @@ function fieldMatcher(
   return { word, covers, meets }
 }
 
-/** Whether a `can` holds for this ask. Its hours come last, so that `outsideHours` means nothing else was missing. */
+/** Whether a `can` holds for this ask. Hours, then the limit come last, so that what they set means nothing else was missing. */
 export function canHolds(compiled: CompiledRule, ask: Ask, zones: Zones): boolean {
   return (
     canReaches(compiled, ask) &&
     (compiled.unless === undefined || !unlessFalse(compiled.unless(ask), ask.reading)) &&
-    isOnTime(compiled, ask, zones)
+    isOnTime(compiled, ask, zones) &&
+    (compiled.charge === undefined || ask.hasRoom(compiled.charge))
   )
 }
 
-/** Whether a `can` is about this ask at all: everything but `unless` and hours. */
+/** Whether a `can` is about this ask at all: everything but `unless`, hours and limit. */
 export function canReaches({ words, condition, sources }: CompiledRule, ask: Ask): boolean {
   for (const { word, covers, meets } of words) {
     const name = ask.names[word]

@@ -2,11 +2,14 @@
 
 import type { Catalog } from '../domain/catalog.ts'
 import type { Decision } from '../domain/decision.ts'
-import type { PolicySet } from '../domain/grant.ts'
+import type { ApiUser } from '../domain/grant.ts'
+import type { PolicySet } from './policy-set.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Mistake } from '../lib/mistake.ts'
+import { firstAddress } from './addresses.ts'
 import { catalogFacts } from './catalog-facts.ts'
-import { createPolicyEngine, toRef } from './engine.ts'
+import { toRef } from './decide.ts'
+import { createPolicyEngine } from './engine.ts'
 import type { NeedsFacts } from './policy-engine.ts'
 import type { PolicyTest } from './policy-test-reader.ts'
 import { compileGrant, type Verdict } from './verdict.ts'
@@ -33,9 +36,15 @@ export function runPolicyTests(
       issued: user.grant,
       issuedHash: user.grantHash,
       expiresAtMs: undefined,
-      epoch: 0,
+      tokenKind: 'minted',
+      stored: undefined,
     }
-    const context = { requestId: 'policy-test', atMs: test.atMs, address: '127.0.0.1' }
+    const context = {
+      requestId: 'policy-test',
+      atMs: test.atMs,
+      address: test.from ?? homeOf(user),
+      ...(test.limits === 'used_up' && { wait: () => 1000 }),
+    }
     const facts = () => test.facts
     const got =
       test.event === undefined
@@ -44,6 +53,11 @@ export function runPolicyTests(
     return surprises(test, got).map((message) => finding(test, message))
   })
   return { passed: tests.length - new Set(failed.map(placeOf)).size, failed, notes: lonely(tests) }
+}
+
+/** A test that names no address is about what may be done from where the API user may call. */
+function homeOf({ grant: { from } }: ApiUser): string {
+  return from?.[0] === undefined ? '127.0.0.1' : firstAddress(from[0])
 }
 
 type Got =

@@ -69,7 +69,7 @@ function readLimit(part: Part, parts: DeviceParts): DeviceLimit | undefined {
     return idsAt(ids, Array.isArray(ids.value) ? ids.value : [ids.value], parts)
   }
   const draft: ConditionDraft = readConditions(part, deviceScope(parts), parts.report)
-  return { where: fill(draft, 'attribute', parts.attributes, parts.misfit) }
+  return { where: fill(draft, 'attribute', parts) }
 }
 
 function idsAt(part: Part, values: readonly unknown[], parts: DeviceParts): DeviceLimit {
@@ -93,7 +93,8 @@ function deviceScope({ catalog }: DeviceParts): ConditionScope {
       if (name === ID) return 'string'
       return attributes.get(name)?.type ?? { says: `unknown attribute "${name}"` }
     },
-    fold: (name, text) => (name === ID ? canonicalId('device', text, catalog) : text),
+    idsOf: (name) => (name === ID ? ['device'] : []),
+    catalog,
   }
 }
 

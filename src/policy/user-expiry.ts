@@ -10,6 +10,22 @@ export function readExpiry(
   part: Part,
   report: Report,
 ): Expiry | undefined {
+  const end = readEnd(user, part, report)
+  const { not_before: date } = user
+  if (end === undefined || date === undefined) return end
+  const place = within(part, 'not_before')
+  const notBeforeMs = toDateMs(date)
+  if (notBeforeMs === undefined) {
+    mistakeAt(report, place, `"${date}" is no date`)
+    return undefined
+  }
+  if (end.kind === 'date' && end.atMs <= notBeforeMs) {
+    mistakeAt(report, place, 'it would end before it begins')
+  }
+  return { ...end, notBeforeMs }
+}
+
+function readEnd(user: Decoded<typeof userKeys>, part: Part, report: Report): Expiry | undefined {
   const { expires, lifetime, idle } = user
   const idleMs = idle === undefined ? {} : { idleMs: idle }
   if (user.never === false) mistakeAt(report, within(part, 'never'), 'delete it; only true is said')

@@ -11,37 +11,45 @@ import { hashGrant } from './grant-hash.ts'
 import { scopeRule, toGrantRule } from './grant-rules.ts'
 import { userKeys } from './policy-shape.ts'
 import { decodeKeys, mistakeAt, mistakeAtKey, noteAt, within, type Part } from './report.ts'
-import { isName, NAME_SAYS, type RoleDraft } from './roles.ts'
+import { isUserName, USER_NAME_SAYS, type RoleDraft } from './roles.ts'
 import { readRule, type RuleDraft, type RuleReaderParts } from './rule-draft.ts'
 import { noteSelfEscalation } from './self-escalation.ts'
 import { isLimited, needsDevices, readDevices } from './user-devices.ts'
 import { readExpiry } from './user-expiry.ts'
+import { readBounds, readObserve } from './user-terms.ts'
 
 export type UserParts = RuleReaderParts & {
   fleet: Fleet
   roles: ReadonlyMap<string, RoleDraft>
   guardrails: readonly RuleDraft[]
+  home: ApiUser['home']
 }
+
+const one = text()
+const many = textList()
+const anything = z.unknown()
 
 /** What all users have in common, and what the catalog calls a boundary. */
 function keysOf({ resources }: Catalog) {
   return {
     ...userKeys,
-    [resources.product.one]: text(),
-    [resources.product.many]: textList(),
-    [resources.organization.one]: text(),
-    [resources.device.many]: z.unknown(),
+    [resources.product.one]: one,
+    [resources.product.many]: many,
+    [resources.organization.one]: one,
+    [resources.device.many]: anything,
   }
 }
 
 export function readUser(name: string, part: Part, parts: UserParts): ApiUser | undefined {
-  const { catalog, report } = parts
-  if (!isName(name)) mistakeAtKey(report, part, `"${name}" ${NAME_SAYS}`)
+  const { catalog, report, home } = parts
+  if (!isUserName(name)) mistakeAtKey(report, part, `"${name}" ${USER_NAME_SAYS}`)
   const user = decodeKeys<typeof userKeys>(keysOf(catalog), part, report)
   if (user === undefined) return undefined
   if (!has(part, 'owner')) mistakeAtKey(report, part, `API user "${name}" needs an owner`)
   const boundary = readBoundary(part, parts)
   const expiry = readExpiry(user, part, report)
+  const bounds = readBounds(user, part, report)
+  const observed = readObserve(user, part, report)
   const attributes = new Map(Object.entries(user.attributes ?? {}))
   const misfit: Misfit = (attribute, says) =>
     mistakeAt(report, within(part, 'attributes', attribute), says)
@@ -56,12 +64,12 @@ export function readUser(name: string, part: Part, parts: UserParts): ApiUser | 
   )
   const roles = rolesOf(user.roles ?? [], part, attributes, parts)
   const drafts = [...own, ...roles.flatMap(({ rules }) => rules)]
-  const guards = parts.guardrails.filter(({ except }) => !except.includes(name))
+  const guards = parts.guardrails.filter(({ except }) => !except.includes(exceptName(name, home)))
   const rules = [...drafts, ...guards].toSorted(byPlace).flatMap((draft) => {
     const rule = toGrantRule(draft, fillParts)
     if (rule === undefined) {
       const says = `"${draft.text}" reaches nothing for a device-limited API user; name the actions`
-      noteAt(report, draft.part, says)
+      report.notes.push({ ...draft.place, message: says })
     }
     return rule ?? []
   })
@@ -80,17 +88,27 @@ export function readUser(name: string, part: Part, parts: UserParts): ApiUser | 
   const ordered = [...granted, ...rules.filter(({ effect }) => effect === 'cannot')].toSorted(
     byOrigin,
   )
-  const grant: Grant = { version: 1, user: name, boundary, devices: limits, rules: ordered }
+  const grant: Grant = {
+    ...{ version: 1, user: name, boundary, devices: limits, rules: ordered },
+    ...bounds,
+  }
   noteSelfEscalation(grant, part, parts)
   return {
     name,
+    home,
     ...(user.owner && { owner: user.owner }),
     ...(user.description && { description: user.description }),
     expiry,
     grant,
     grantHash: hashGrant(grant),
+    ...observed,
     origin: { file: part.source.file, line: part.source.keyAt(part.path).line },
   }
+}
+
+/** How `except` names it: who may make API users in the store must not make one that a file excepts. */
+function exceptName(name: string, home: ApiUser['home']): string {
+  return home === 'git' ? name : `store:${name}`
 }
 
 function has(part: Part, key: string): boolean {
@@ -170,7 +188,8 @@ function checkTemplates(
       for (const name of draft === undefined ? [] : templatesOf(draft)) {
         if (attributes.has(name)) continue
         const hint = didYouMean(name, attributes.keys())
-        mistakeAt(report, rule.part, `uses $user.${name}, which attributes do not set${hint}`)
+        const message = `uses $user.${name}, which attributes do not set${hint}`
+        report.mistakes.push({ ...rule.place, message })
       }
     }
   }

@@ -1,12 +1,14 @@
 /** What one grant says to one access request: every combination of its names asked, first failing check wins. */
 
 import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
-import type { DenyReason, Obligations } from '../domain/decision.ts'
+import type { Charge, Obligations } from '../domain/decision.ts'
 import type { Grant, GrantRule } from '../domain/grant.ts'
 import { buildAbility, type AbilityParts, type GrantAbility } from './ability.ts'
 import { traitsOf, type ActionTraits } from './action-traits.ts'
 import { Ask, combinations, type Names } from './ask.ts'
 import { reachesAll } from './device-limit.ts'
+import { compileFrom } from './addresses.ts'
+import { rateCharge } from './limit.ts'
 import { createNarrower } from './narrow.ts'
 import {
   joinObligations,
@@ -20,16 +22,8 @@ import {
   type Shaping,
 } from './obligations.ts'
 import type { FactsInHand, Item } from './policy-engine.ts'
-import { canHolds, canReaches } from './rule-match.ts'
-import type { Reading } from './truth.ts'
+import { type Allow, createReader, type Deny, deny } from './reading.ts'
 
-export type Allow = { outcome: 'allow'; rule: GrantRule; obligations: Obligations }
-export type Deny = {
-  outcome: 'deny'
-  reason: DenyReason
-  rule: GrantRule | undefined
-  tell: string | undefined
-}
 type Answered = Allow | Deny | { outcome: 'needs_facts' }
 /** With the attribute values that were looked at. */
 export type Verdict = Answered & { used: Readonly<Record<string, unknown>> | undefined }
@@ -47,6 +41,12 @@ export type CompiledGrant = {
   ): Verdict
   obligations(ask: Ask, names: readonly Names[], shaping: Shaping): Obligations
   narrowed: ReturnType<typeof createNarrower>
+  /** Whether the API user may call from this address at all. */
+  admits(address: string): boolean
+  /** What each of its requests is counted by. */
+  rate: Charge | undefined
+  /** Some rule has a limit, or all requests have one. */
+  limited: boolean
 }
 
 export function compileGrant(grant: Grant, parts: AbilityParts): CompiledGrant {
@@ -56,7 +56,15 @@ export function compileGrant(grant: Grant, parts: AbilityParts): CompiledGrant {
   const shapes = new Map<string, ObligationParts>()
   const narrowed = createNarrower(grant, ability, known)
 
-  return { grant, ability, traits: traitsFor, judge, obligations, narrowed }
+  const isFrom = grant.from && compileFrom(grant.from)
+  const rate = rateCharge(grant)
+  const limited = rate !== undefined || grant.rules.some(({ limit }) => limit !== undefined)
+  const read = createReader(ability, zones, limited)
+
+  return {
+    ...{ grant, ability, traits: traitsFor, judge, obligations, narrowed, rate, limited },
+    admits: (address) => isFrom === undefined || isFrom(address),
+  }
 
   function traitsFor(action: string): ActionTraits {
     let found = traits.get(action)
@@ -79,7 +87,9 @@ export function compileGrant(grant: Grant, parts: AbilityParts): CompiledGrant {
     if (action === undefined) return { ...deny('not_granted'), used: undefined }
     const { maxAgeMs } = traitsFor(action.name)
     const ask = new Ask({ request, action, known, context, facts, event, maxAgeMs })
-    return { ...judgeAsk(ask, combinations(request, action)), used: ask.used }
+    const answered = judgeAsk(ask, combinations(request, action))
+    if (answered.outcome !== 'allow' || !limited) return { ...answered, used: ask.used }
+    return { ...answered, used: ask.used, charges: ask.charges, spent: ask.spent }
   }
 
   function judgeAsk(ask: Ask, names: readonly Names[]): Answered {
@@ -95,54 +105,6 @@ export function compileGrant(grant: Grant, parts: AbilityParts): CompiledGrant {
     }
     const tellHangsOnIt = open.tell !== undefined && strict.tell !== open.tell
     return tellHangsOnIt && ask.open ? { outcome: 'needs_facts' } : open
-  }
-
-  /** Reads every combination; a denial for the hour alone is told apart from a right that was never granted. */
-  function read(ask: Ask, names: readonly Names[], reading: Reading): Allow | Deny {
-    ask.reading = reading
-    ask.ignoreHours = false
-    ask.outsideHours = false
-    const onTime = readAll(ask, names)
-    if (onTime.outcome === 'allow' || !ask.outsideHours) return onTime
-    ask.ignoreHours = true
-    const anyTime = readAll(ask, names)
-    ask.ignoreHours = false
-    return anyTime.outcome === 'allow' ? deny('outside_hours', anyTime.rule) : anyTime
-  }
-
-  function readAll(ask: Ask, names: readonly Names[]): Allow | Deny {
-    let first: GrantRule | undefined
-    for (const tuple of names) {
-      ask.names = tuple
-      const answer = ability.decide(ask)
-      switch (answer.outcome) {
-        case 'can':
-          first ??= answer.rule.rule
-          continue
-        case 'outside_boundary':
-        case 'outside_devices':
-          return deny(answer.outcome)
-        case 'not_granted':
-          return notGranted(ask)
-        case 'forbidden':
-          return answer.by === undefined
-            ? deny('forbidden', answer.granted.rule)
-            : deny('forbidden', answer.by.rule, answer.by.rule.tell)
-      }
-    }
-    return first === undefined
-      ? deny('not_granted')
-      : { outcome: 'allow', rule: first, obligations: WHOLE }
-  }
-
-  /** A `can` that its `unless` alone took away says so: it matched this device. */
-  function notGranted(ask: Ask): Deny {
-    for (const compiled of ability.cansOf(ask.request.action)) {
-      if (compiled.unless === undefined || !canReaches(compiled, ask)) continue
-      if (!canHolds(compiled, ask, zones))
-        return deny('not_granted', compiled.rule, compiled.rule.tell)
-    }
-    return deny('not_granted')
   }
 
   /** A list or stream that every item may be asked for under; whole only if all of them surely pass alike. */
@@ -206,8 +168,4 @@ export function compileGrant(grant: Grant, parts: AbilityParts): CompiledGrant {
     }
     return shape
   }
-}
-
-function deny(reason: DenyReason, rule?: GrantRule, tell?: string): Deny {
-  return { outcome: 'deny', reason, rule, tell }
 }

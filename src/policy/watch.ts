@@ -2,7 +2,8 @@
 
 import { watch, type FSWatcher } from 'node:fs'
 import type { Clock } from '../domain/clock.ts'
-import type { PolicySet } from '../domain/grant.ts'
+import type { PolicySet } from './policy-set.ts'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Mistake } from '../lib/mistake.ts'
 import { stampOf } from './folder-stamp.ts'
 import type { LoadResult } from './load.ts'
@@ -10,7 +11,7 @@ import type { LoadResult } from './load.ts'
 export type WatchOptions = {
   folder: string
   load: () => Promise<LoadResult>
-  onLoaded: (set: PolicySet, notes: readonly Mistake[]) => void
+  onLoaded: (set: PolicySet, notes: readonly Mistake[]) => MaybePromise<void>
   /** The set in force stays. */
   onBroken: (mistakes: readonly Mistake[]) => void
   clock: Clock
@@ -80,7 +81,7 @@ export function watchPolicies(options: WatchOptions): PolicyWatch {
     try {
       const loaded = await load()
       if (disposed) return
-      if (loaded.ok) onLoaded(loaded.set, loaded.notes)
+      if (loaded.ok) await onLoaded(loaded.set, loaded.notes)
       else onBroken(loaded.mistakes)
     } catch (error) {
       // The fault was not the files' own, so that they stay unread: the next poll tries again.

@@ -3,6 +3,7 @@
 import type { CredentialPlaces, Method } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget, QueryEntry } from '../domain/target.ts'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Exchange, RawRequest } from './exchange.ts'
 import { readForm } from './form.ts'
 
@@ -17,16 +18,18 @@ export type Credential = {
   target: CanonicalTarget
   /** Form bodies hold their token among other keys: `describe` drops this key. */
   inForm: boolean
+  /** Why it is not taken. Only who is observed is not refused with it. */
+  flaw?: Problem
 }
 
 const NONE: readonly QueryEntry[] = []
 
-/** The body is read only where the cloud takes a token in a form. @throws Problem `several_credentials`, `missing_token`, `invalid_request` */
-export function takeCredential(
+/** The body is read only where the cloud takes a token in a form. @throws Problem `several_credentials` */
+export function findCredential(
   exchange: Pick<Exchange, 'raw' | 'body'>,
   target: CanonicalTarget,
   places: CredentialPlaces,
-): Credential | Promise<Credential> {
+): MaybePromise<Credential> {
   const { raw } = exchange
   return places.form.includes(raw.method as Method) && isForm(raw)
     ? takeBesideForm(exchange, target, places)
@@ -38,8 +41,13 @@ async function takeBesideForm(
   target: CanonicalTarget,
   places: CredentialPlaces,
 ): Promise<Credential> {
-  const inForm = readForm(await exchange.body()).filter(({ key }) => key === places.parameter)
-  return takeOne(exchange.raw, target, places, inForm)
+  try {
+    const inForm = readForm(await exchange.body()).filter(({ key }) => key === places.parameter)
+    return takeOne(exchange.raw, target, places, inForm)
+  } catch (thrown) {
+    if (!(thrown instanceof Problem) || thrown.code === 'several_credentials') throw thrown
+    return { ...takeOne(exchange.raw, target, places, NONE), flaw: thrown }
+  }
 }
 
 function takeOne(
@@ -53,19 +61,17 @@ function takeOne(
   const inQuery = target.query.filter(({ key }) => key === places.parameter)
   const count = headers.length + inQuery.length + inForm.length
   if (count > 1) throw new Problem('several_credentials')
-  if (count === 0) throw new Problem('missing_token')
-  if (inQuery.length === 1 && !places.query.includes(method)) {
-    throw new Problem('invalid_request', {
-      says: 'A token in the query is not taken with this method.',
-    })
-  }
   const rest =
     inQuery.length === 0
       ? target
       : { ...target, query: target.query.filter(({ key }) => key !== places.parameter) }
   const [header] = headers
   const token = header === undefined ? (inQuery[0] ?? inForm[0])?.value : bearerOf(header)
-  return { token, target: rest, inForm: inForm.length === 1 }
+  const found = { token, target: rest, inForm: inForm.length === 1 }
+  if (count === 0) return { ...found, flaw: new Problem('missing_token') }
+  if (inQuery.length === 0 || places.query.includes(method)) return found
+  const says = 'A token in the query is not taken with this method.'
+  return { ...found, flaw: new Problem('invalid_request', { says }) }
 }
 
 /** Every value of a header as it was received: Node keeps only the first of some. */

@@ -38,18 +38,22 @@ export type Asked = {
   upstream: { target: string; body: Buffer | undefined; contentType: string; guard: BodyGuard }
 }
 
-export type Describe = (
+export type Describe<Who = Principal> = (
   exchange: Exchange,
   route: Route,
   params: Readonly<Record<string, string>>,
   credential: Credential,
-  principal: Principal,
+  principal: Who,
 ) => Promise<Asked>
 
 const NO_OTHERS: readonly Resolved[] = []
 
 /** @returns a function that throws Problem `unknown_query_key`, `invalid_body`, `no_deed` and what reading a body throws */
-export function createDescribe(catalog: Catalog, ids: IdResolver, relate: Relate): Describe {
+export function createDescribe<Who = Principal>(
+  catalog: Catalog,
+  ids: IdResolver<Who>,
+  relate: Relate<Who>,
+): Describe<Who> {
   return async (exchange, route, params, credential, principal) => {
     const { query } = credential.target
     requireDeclared(query, route)

@@ -4,6 +4,7 @@ import type { Envelope, OutcomeFields, StreamCount } from '../audit/audit-log.ts
 import type { Obligations } from '../domain/decision.ts'
 import type { AnswerSpec } from '../domain/catalog.ts'
 import type { Problem } from '../domain/problem.ts'
+import type { Secret } from '../lib/secret.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
 
 /** The request as it came, before anything is believed of it. */
@@ -22,6 +23,17 @@ export type BodyGuard =
 
 /** How the answer is cut. Present only for answers that are read by the gate. */
 export type Cut = { answer: AnswerSpec; obligations: Obligations }
+
+/** What `Authorization` says upstream. `gate`: our own credential, which no answer may hold. `client`: as it came, or nothing. */
+export type Authorization =
+  | { of: 'gate'; credential: Secret }
+  | { of: 'client'; value: Secret | undefined }
+
+/** An observed request, sent on as it came. */
+export type PassedRequest = Omit<UpstreamRequest, 'credential'> & { authorization: Authorization }
+
+/** Breaks an open event stream off, for this reason. */
+export type BreakOff = (ended: string) => void
 
 export type AssembledAnswer = {
   status: number
@@ -62,10 +74,19 @@ export interface Exchange {
    * @throws Problem `payload_too_large`, `invalid_body` (cut short), `unsupported_media_type` (encoded)
    */
   body(): Promise<Buffer>
+  /** The body where it was read already; undefined: it streams, or there is none. @throws Problem as `body` did */
+  bodyIfRead(): Promise<Buffer | undefined>
+  /** From now on every answer says when the caller's token ends. Milliseconds since the epoch; undefined: nothing is said. */
+  tokenEnds(atMs: number | undefined): void
   /** Sends upstream by the small way and the answer back, cut. */
   filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields>
   /** Streams the request, and the answer too unless it has keys to cut. */
   forward(request: UpstreamRequest, guard: BodyGuard, cut: Cut | undefined): Promise<OutcomeFields>
+  /**
+   * Sends on what is observed, and the answer back as the cloud gave it. Without a body in the request the client's own streams.
+   * @param hold is told of an answer that is an event stream, and disposed of when that has ended
+   */
+  pass(request: PassedRequest, hold: (breakOff: BreakOff) => Disposable): Promise<OutcomeFields>
   /**
    * A cut list that the gate put together: one piece with its true length, no validator and no range; HEAD as GET.
    * `status` is below 400, or the cloud's own error with its body cut.

@@ -7,9 +7,9 @@ import { UpstreamAborted, type UpstreamPool } from '../upstream/pool.ts'
 import type { UpstreamAnswer, UpstreamRequest } from '../upstream/upstream.ts'
 import { cutAnswer } from './cut.ts'
 import type { Cut } from './exchange.ts'
-import { upstreamRequestId, type AnswerHeaders } from './headers.ts'
+import { noteAnswer, type UpstreamFacts } from './answer-head.ts'
+import type { AnswerHeaders } from './headers.ts'
 import { redactWhole } from './redact.ts'
-import type { UpstreamFacts } from './transfer.ts'
 
 export type SmallWay = { pool: UpstreamPool; answerHeaders: AnswerHeaders }
 
@@ -20,9 +20,14 @@ export async function filterAnswer(
   { pool, answerHeaders }: SmallWay,
   request: UpstreamRequest,
   cut: Cut,
-  client: { response: ServerResponse; requestId: string; facts: UpstreamFacts },
+  client: {
+    response: ServerResponse
+    requestId: string
+    facts: UpstreamFacts
+    tokenEnds: string | undefined
+  },
 ): Promise<OutcomeFields> {
-  const { response, requestId, facts } = client
+  const { response, requestId, facts, tokenEnds } = client
   const head = request.method === 'HEAD'
   // What HEAD tells must be what GET tells: the length of the answer after the cut (M01).
   const call = pool.start(head ? { ...request, method: 'GET' } : request)
@@ -39,8 +44,7 @@ export async function filterAnswer(
   }
 
   const { status } = answer
-  facts.status = status
-  facts.requestId = upstreamRequestId(answer.headers)
+  noteAnswer(facts, status, answer.headers)
   const refusal = refusalProblem(status)
   if (refusal !== undefined) throw refusal
   const credential = request.credential.reveal()
@@ -48,7 +52,9 @@ export async function filterAnswer(
   const body = redactWhole(cutBody, credential)
   if (response.destroyed) return outcome(facts, 0, 0, 'client_gone')
 
-  const headers = answerHeaders({ status, headers: answer.headers, mode, requestId, credential })
+  const headers = answerHeaders({
+    ...{ status, headers: answer.headers, mode, requestId, credential, tokenEnds },
+  })
   const bodyless = status === 204 || status === 304
   if (!bodyless) headers.push('content-length', String(body.length))
   response.writeHead(status, headers)
@@ -69,5 +75,6 @@ function outcome(
     ended,
     upstreamStatus: facts.status,
     upstreamRequestId: facts.requestId,
+    retryAfterS: facts.retryAfterS,
   }
 }

@@ -6,11 +6,11 @@ import { createProxyMiddleware } from 'http-proxy-middleware'
 import type { OutcomeFields } from '../audit/audit-log.ts'
 import { createKeepAliveAgent } from '../upstream/keep-alive-agent.ts'
 import type { UpstreamOrigin } from '../upstream/origin.ts'
-import type { UpstreamRequest } from '../upstream/upstream.ts'
-import type { BodyGuard, Cut } from './exchange.ts'
+import type { BodyGuard, BreakOff, Cut, PassedRequest } from './exchange.ts'
 import type { AnswerHeaders } from './headers.ts'
 import { Outbound, Tether } from './outbound.ts'
-import { Transfer, type UpstreamFacts } from './transfer.ts'
+import type { UpstreamFacts } from './answer-head.ts'
+import { Transfer } from './transfer.ts'
 
 export type ForwarderOptions = {
   origin: UpstreamOrigin
@@ -26,10 +26,14 @@ export type ForwarderOptions = {
 export type Passage = {
   incoming: IncomingMessage
   response: ServerResponse
-  request: UpstreamRequest
+  request: PassedRequest
   guard: BodyGuard
   /** Undefined: the answer streams. */
   cut: Cut | undefined
+  /** Of an observed request: its answer passes as it is. */
+  hold?: (breakOff: BreakOff) => Disposable
+  /** When the caller's token ends, where that is soon: ISO 8601. */
+  tokenEnds?: string | undefined
   requestId: string
   /** Filled as they become known, so that a rejection can still report them. */
   facts: UpstreamFacts

@@ -1,9 +1,18 @@
 /** Which headers pass, in both directions: allow-lists, and what the gate adds itself. */
 
-import type { IncomingHttpHeaders } from 'node:http'
 import { Problem } from '../domain/problem.ts'
 import type { UpstreamOrigin } from '../upstream/origin.ts'
 import type { RawRequest } from './exchange.ts'
+import {
+  addTokens,
+  blot,
+  isEventStream,
+  ownLocation,
+  tokenEndsHeader,
+  upstreamRequestId,
+  type AnswerHead,
+} from './answer-head.ts'
+import { passedHeaders } from './passed-headers.ts'
 
 /** Never forwarded, whatever a catalog says: they frame, authenticate, route or select parts of an answer. */
 const neverForwarded: ReadonlySet<string> = words(`
@@ -60,11 +69,6 @@ export function forwardableHeaders(raw: RawRequest, list: ForwardList): Record<s
 /** What nearly every `Connection` says; no header that passes is called so. */
 const namesNothing: ReadonlySet<string> = words('keep-alive close')
 
-function addTokens(known: ReadonlySet<string> | undefined, value: string): ReadonlySet<string> {
-  const tokens = value.split(',').map((token) => token.trim().toLowerCase())
-  return new Set([...(known ?? []), ...tokens])
-}
-
 /** What makes a request's head unfit before anything is decided: framing and routing headers that are not plain. */
 export function headProblem({
   rawHeaders,
@@ -86,18 +90,6 @@ export function headProblem({
   return hosts > 1 ? new Problem('invalid_request', { says: 'More than one Host.' }) : undefined
 }
 
-/** How much of an answer reaches the client: all of it, all of it as it arrives, or a part. */
-export type AnswerMode = 'whole' | 'stream' | 'cut'
-
-export type AnswerHead = {
-  status: number
-  headers: IncomingHttpHeaders
-  mode: AnswerMode
-  requestId: string
-  /** The gate's credential in plain: it is blotted out wherever it appears. */
-  credential: string
-}
-
 export type AnswerHeaders = (head: AnswerHead) => string[]
 
 const fixedNames = words(`
@@ -110,7 +102,7 @@ const neverReturned: ReadonlySet<string> = words(`
   authorization www-authenticate proxy-authenticate proxy-authentication-info
   content-length content-encoding etag last-modified location refresh
   cache-control expires pragma vary date clear-site-data
-  x-request-id x-upstream-request-id x-accel-buffering`)
+  x-request-id x-upstream-request-id x-accel-buffering x-token-expires`)
 
 /**
  * Builds the head of every answer that came from upstream, as a flat name-value list without its length.
@@ -132,9 +124,12 @@ export function compileAnswerHeaders(
     'x-request-id',
   ]
 
-  return ({ status, headers, mode, requestId, credential }) => {
+  return (head) => {
+    const { status, headers, mode, requestId, credential, tokenEnds } = head
+    if (mode === 'passed') return passedHeaders(head, origin)
     const list = common.slice()
     list.push(requestId)
+    if (tokenEnds !== undefined) list.push(tokenEndsHeader, tokenEnds)
     const { connection } = headers
     const named =
       connection === undefined || namesNothing.has(connection)
@@ -161,50 +156,19 @@ export function compileAnswerHeaders(
   }
 }
 
-const oursExposed = words('x-request-id x-upstream-request-id location etag last-modified')
+const oursExposed = words(
+  'x-request-id x-upstream-request-id x-token-expires location etag last-modified',
+)
 
 function isCors(name: string): boolean {
   return name.startsWith('access-control-')
 }
 
-function blot(value: string, credential: string): string {
-  if (credential === '' || !value.includes(credential)) return value
-  return value.replaceAll(credential, '*'.repeat(credential.length))
-}
-
-export function isEventStream(headers: IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('text/event-stream') ?? false
-}
-
-/** Plain token characters of the cloud's own request id, at most 128: it is written to our log too. */
-export function upstreamRequestId(headers: IncomingHttpHeaders): string | undefined {
-  const value = headers['x-request-id']
-  if (typeof value !== 'string') return undefined
-  const clean = value.replaceAll(/[^\w.:-]/g, '').slice(0, 128)
-  return clean === '' ? undefined : clean
-}
-
-/** A redirect within the upstream as a path of ours; anywhere else is nobody's business (F16). */
-export function ownLocation(
-  location: string | undefined,
-  { origin, basePath }: UpstreamOrigin,
-): string | undefined {
-  // Backslashes, control characters and spaces are read differently by different clients.
-  if (location === undefined || !/^[\x21-\x5b\x5d-\x7e]+$/.test(location)) return undefined
-  if (!URL.canParse(location, `${origin}/`)) return undefined
-  const absolute = /^https?:\/\//i.test(location)
-  if (!absolute && !/^\/(?!\/)/.test(location)) return undefined
-  const url = new URL(location, `${origin}/`)
-  if (url.origin !== origin || url.username !== '' || url.password !== '') return undefined
-  if (url.pathname !== basePath && !url.pathname.startsWith(`${basePath}/`)) return undefined
-  const path = url.pathname.slice(basePath.length)
-  // `//host` after the prefix is cut off would lead elsewhere.
-  return path.startsWith('/') && !path.startsWith('//') ? path + url.search + url.hash : undefined
-}
-
 /** Headers of every answer the gate makes itself. */
-export function ownHeaders(requestId: string): string[] {
-  return [...ownFixed, requestId]
+export function ownHeaders(requestId: string, tokenEnds?: string): string[] {
+  const list = [...ownFixed, requestId]
+  if (tokenEnds !== undefined) list.push(tokenEndsHeader, tokenEnds)
+  return list
 }
 
 const ownFixed = [
@@ -213,7 +177,7 @@ const ownFixed = [
   'access-control-allow-origin',
   '*',
   'access-control-expose-headers',
-  'x-request-id, retry-after',
+  'x-request-id, retry-after, x-token-expires',
   'vary',
   'Authorization',
   'cache-control',

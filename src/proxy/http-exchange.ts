@@ -9,9 +9,11 @@ import { endWithBody } from './early-end.ts'
 import type {
   AssembledAnswer,
   BodyGuard,
+  BreakOff,
   Cut,
   EventSink,
   Exchange,
+  PassedRequest,
   RawRequest,
 } from './exchange.ts'
 import { filterAnswer, type SmallWay } from './filter.ts'
@@ -20,7 +22,7 @@ import { headProblem, ownHeaders } from './headers.ts'
 import { readBody, refuseEncoded } from './read-body.ts'
 import { reject, type Sent } from './reject.ts'
 import { ResponseSink, serveSink } from './streams/event-sink.ts'
-import type { UpstreamFacts } from './transfer.ts'
+import type { UpstreamFacts } from './answer-head.ts'
 
 /** Shared by all exchanges of one gate. */
 export type ExchangeParts = SmallWay & {
@@ -40,6 +42,7 @@ export class HttpExchange implements Exchange {
   readonly #response: ServerResponse
   readonly #facts: UpstreamFacts = { status: undefined, requestId: undefined }
   #body: Promise<Buffer> | undefined
+  #tokenEnds: string | undefined
   #gone: AbortController | undefined
 
   constructor(
@@ -67,6 +70,15 @@ export class HttpExchange implements Exchange {
     return this.#body
   }
 
+  async bodyIfRead(): Promise<Buffer | undefined> {
+    // A body that was refused for its stated length has not been touched.
+    return this.#request.readableFlowing === null ? undefined : this.#body
+  }
+
+  tokenEnds(atMs: number | undefined): void {
+    this.#tokenEnds = atMs === undefined ? undefined : new Date(atMs).toISOString()
+  }
+
   async filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields> {
     this.#refuseOddHead()
     if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
@@ -74,6 +86,7 @@ export class HttpExchange implements Exchange {
       response: this.#response,
       requestId: this.envelope.requestId,
       facts: this.#facts,
+      tokenEnds: this.#tokenEnds,
     })
   }
 
@@ -85,15 +98,31 @@ export class HttpExchange implements Exchange {
     this.#refuseOddHead()
     refuseEncoded(this.#request)
     if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
+    const { credential, ...rest } = request
+    const authorization = { of: 'gate', credential } as const
     return this.#parts.forwarder.forward({
-      incoming: this.#request,
-      response: this.#response,
-      request,
-      guard,
-      cut,
-      requestId: this.envelope.requestId,
-      facts: this.#facts,
+      ...this.#passage({ ...rest, authorization }),
+      ...{ guard, cut },
     })
+  }
+
+  async pass(
+    request: PassedRequest,
+    hold: (breakOff: BreakOff) => Disposable,
+  ): Promise<OutcomeFields> {
+    this.#refuseOddHead()
+    if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
+    return this.#parts.forwarder.forward({
+      ...this.#passage(request),
+      ...{ guard: { kind: 'none' }, cut: undefined, hold },
+    })
+  }
+
+  #passage(request: PassedRequest) {
+    return {
+      ...{ request, incoming: this.#request, response: this.#response },
+      ...{ requestId: this.envelope.requestId, facts: this.#facts, tokenEnds: this.#tokenEnds },
+    }
   }
 
   /** Made when somebody asks: most requests have nobody who waits for it. */
@@ -129,6 +158,7 @@ export class HttpExchange implements Exchange {
       requestId: this.envelope.requestId,
       // What came from upstream is not in this head.
       credential: '',
+      tokenEnds: this.#tokenEnds,
     })
     headers.push('content-length', String(body.length))
     const sent = endWithBody(this.#request, this.#response, status, headers, body)
@@ -145,6 +175,7 @@ export class HttpExchange implements Exchange {
       requestId: this.envelope.requestId,
       // What came from upstream is not in this head.
       credential: '',
+      tokenEnds: this.#tokenEnds,
     })
     const sink = new ResponseSink({
       request: this.#request,
@@ -163,7 +194,7 @@ export class HttpExchange implements Exchange {
       return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
     }
     const bytes = Buffer.from(body === undefined ? '' : JSON.stringify(body))
-    const list = [...ownHeaders(this.envelope.requestId), ...headers]
+    const list = [...ownHeaders(this.envelope.requestId, this.#tokenEnds), ...headers]
     if (status !== 204) list.push('content-length', String(bytes.length))
     const sent = endWithBody(this.#request, this.#response, status, list, bytes)
     return this.#outcome(sent, 'answered')
@@ -171,7 +202,9 @@ export class HttpExchange implements Exchange {
 
   reject(problem: Problem): OutcomeFields {
     const { shape } = this.#parts
-    const sent = reject(this.#request, this.#response, problem, shape, this.envelope.requestId)
+    const { requestId } = this.envelope
+    const ends = this.#tokenEnds
+    const sent = reject(this.#request, this.#response, problem, shape, requestId, ends)
     return this.#outcome(sent, problem.code)
   }
 
@@ -193,6 +226,7 @@ export class HttpExchange implements Exchange {
       ended,
       upstreamStatus: this.#facts.status,
       upstreamRequestId: this.#facts.requestId,
+      retryAfterS: this.#facts.retryAfterS,
     }
   }
 }

@@ -15,14 +15,15 @@ export type Resolved =
 /** Path parameters that name resources; the catalog's patterns call them so. */
 export type Named = { organization?: string; product?: string; device?: string }
 
-export type IdResolver = {
+/** `Who`: on whose behalf it is looked up. */
+export type IdResolver<Who = Principal> = {
   /**
    * At once where all is spelled as ids and nobody has to be asked. `maxAgeMs`: how old it may be which product a device
    * is in, where that is tighter than what is configured.
    */
-  resolve(named: Named, principal: Principal, maxAgeMs?: number): Resolved | Promise<Resolved>
+  resolve(named: Named, principal: Who, maxAgeMs?: number): Resolved | Promise<Resolved>
   /** False: it will be denied whatever it holds, so nobody is asked about what it holds. */
-  isInReach(place: Resource, principal: Principal): boolean
+  isInReach(place: Resource, principal: Who): boolean
 }
 
 /**
@@ -31,7 +32,7 @@ export type IdResolver = {
 export function createIdResolver(
   resources: Catalog['resources'],
   directory: Directory,
-  boundaryOf: (user: string) => Boundary | undefined,
+  boundaryOf: (principal: Principal) => Boundary | undefined,
 ): IdResolver {
   function resolve(
     named: Named,
@@ -100,7 +101,7 @@ export function createIdResolver(
     const needed =
       organization !== undefined ||
       principal.issued.boundary.kind === 'organization' ||
-      boundaryOf(principal.user)?.kind === 'organization'
+      boundaryOf(principal)?.kind === 'organization'
     if (product === undefined || !needed) return { kind: 'resource', resource: place }
     return ownedBy(product, place, principal)
   }
@@ -118,9 +119,10 @@ export function createIdResolver(
 
   return {
     resolve,
-    isInReach(place, { user, issued }) {
-      const today = boundaryOf(user)
-      return today !== undefined && isInside(place, today) && isInside(place, issued.boundary)
+    isInReach(place, principal) {
+      const today = boundaryOf(principal)
+      const { boundary } = principal.issued
+      return today !== undefined && isInside(place, today) && isInside(place, boundary)
     },
   }
 }

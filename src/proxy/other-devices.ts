@@ -1,6 +1,5 @@
 /** Where the devices are that a request names beside its path. */
 
-import type { Principal } from '../domain/principal.ts'
 import { inTurns } from '../lib/in-turns.ts'
 import type { IdResolver, Resolved } from './ids.ts'
 import type { NamedDevice } from './named-devices.ts'
@@ -15,11 +14,11 @@ const AT_A_TIME = 16
  * In a product nobody has to be asked. Elsewhere each device is looked up, and all is over with the first that
  * cannot be theirs.
  */
-export function otherDevices(
+export function otherDevices<Who>(
   devices: readonly NamedDevice[],
   place: Resolved,
-  ids: IdResolver,
-  principal: Principal,
+  ids: IdResolver<Who>,
+  principal: Who,
 ): readonly Resolved[] | Promise<readonly Resolved[]> {
   // What cannot be resolved is denied as it is.
   if (place.kind === 'unresolved') return NO_OTHERS
@@ -37,11 +36,11 @@ export function otherDevices(
   return lookedUp(devices, resource.organization, ids, principal)
 }
 
-async function lookedUp(
+async function lookedUp<Who>(
   devices: readonly NamedDevice[],
   organization: string | undefined,
-  ids: IdResolver,
-  principal: Principal,
+  ids: IdResolver<Who>,
+  principal: Who,
 ): Promise<readonly Resolved[]> {
   const place = organization === undefined ? {} : { organization }
   const found: Resolved[] = []

@@ -1,7 +1,7 @@
 /** The request and response that http-proxy-middleware gets to see: ours from the first byte, never the client's. */
 
 import { IncomingMessage, ServerResponse } from 'node:http'
-import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { PassedRequest } from './exchange.ts'
 import { hasBody } from './early-end.ts'
 
 /** What the library reports on one request. */
@@ -21,7 +21,7 @@ export class Outbound extends IncomingMessage {
 
   constructor(
     client: IncomingMessage,
-    request: UpstreamRequest,
+    request: PassedRequest,
     owner: OutboundOwner,
     pull: () => void,
   ) {
@@ -36,7 +36,7 @@ export class Outbound extends IncomingMessage {
     this.headers = {
       ...request.headers,
       ...framing(client, request),
-      authorization: `Bearer ${request.credential.reveal()}`,
+      ...authorizationOf(request),
       'accept-encoding': 'identity',
     }
   }
@@ -52,11 +52,18 @@ export class Outbound extends IncomingMessage {
 }
 
 /** True where the client's own body is what goes upstream. */
-export function streamsBody(client: IncomingMessage, request: UpstreamRequest): boolean {
+export function streamsBody(client: IncomingMessage, request: PassedRequest): boolean {
   return request.body === undefined && hasBody(client)
 }
 
-function framing(client: IncomingMessage, request: UpstreamRequest): Record<string, string> {
+function authorizationOf({ authorization }: PassedRequest): Record<string, string> {
+  if (authorization.of === 'gate') {
+    return { authorization: `Bearer ${authorization.credential.reveal()}` }
+  }
+  return authorization.value === undefined ? {} : { authorization: authorization.value.reveal() }
+}
+
+function framing(client: IncomingMessage, request: PassedRequest): Record<string, string> {
   if (request.body !== undefined) return { 'content-length': String(request.body.length) }
   const length = client.headers['content-length']
   if (!hasBody(client)) {

@@ -5,11 +5,13 @@ import type { Catalog } from '../domain/catalog.ts'
 import { Problem, type ProblemCode } from '../domain/problem.ts'
 import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Tokens } from '../store/tokens.ts'
-import { takeCredential } from './credentials.ts'
+import { endsSoon, type Identify } from './caller.ts'
+import { findCredential } from './credentials.ts'
 import type { Decide } from './decide.ts'
 import type { Describe } from './describe.ts'
 import type { Enforce } from './enforce.ts'
 import type { Exchange } from './exchange.ts'
+import type { Observe } from './observe.ts'
 import { requirePlainHead } from './plain-head.ts'
 import { RequestRecord } from './record.ts'
 import type { MatchRoute } from './routing.ts'
@@ -17,16 +19,20 @@ import { canonicalTarget } from './target.ts'
 
 export type PipelineParts = {
   catalog: Catalog
-  tokens: Tokens
+  tokens: Pick<Tokens, 'confirm'>
+  identify: Identify
   matchRoute: MatchRoute
   describe: Describe
   decide: Decide
   policy: PolicyEngine
   enforce: Enforce
+  observe: Observe
   audit: AuditLog
   /** Told what went wrong where neither client nor policy is at fault: its cause is for operators alone. */
   onFault: (problem: Problem, requestId: string) => void
   durability: Readonly<Record<'read' | 'change', Durability>>
+  /** How long before its end answers speak of a token's end. */
+  warnBeforeMs: number
 }
 
 /** The gate's own, and answers of the cloud that the catalog or the configuration does not fit. */
@@ -39,27 +45,36 @@ const FAULTS: ReadonlySet<ProblemCode> = new Set([
 export type Pipeline = (exchange: Exchange) => Promise<void>
 
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { catalog, tokens, matchRoute, describe, decide, enforce, onFault } = parts
+  const { catalog, tokens, identify, matchRoute, describe, decide, enforce, observe } = parts
   return async function handle(exchange: Exchange): Promise<void> {
     const record = new RequestRecord(parts, exchange)
+    const { atMs } = record.context
     let outcome: OutcomeFields | undefined
     try {
       requirePlainHead(exchange.raw) //                                          raw request
       const target = canonicalTarget(exchange.raw.target) //                  -> canonical target
-      const credential = await takeCredential(exchange, target, catalog.credentials) // -> token
+      const credential = await findCredential(exchange, target, catalog.credentials) // -> token
       record.claim(credential.token)
-      const principal = tokens.authenticate(credential.token) //              -> API user
-      record.identify(principal, credential.target)
+      const caller = await identify(credential, atMs) //                      -> API user
+      if (caller.kind !== 'stranger') {
+        record.identify(caller.principal, credential.target)
+        exchange.tokenEnds(endsSoon(caller.principal, atMs, parts.warnBeforeMs))
+      }
+      if (caller.kind !== 'enforced') {
+        outcome = await observe(exchange, credential, caller, record) //      observed: decided and recorded alike,
+        return //                                                               and sent on all the same
+      }
+      const { principal } = caller
       const { route, params } = matchRoute(exchange.raw.method, credential.target) // -> route
       record.note(route)
       const asked = await describe(exchange, route, params, credential, principal) // -> access request
       const decision = await decide(principal, asked, record.context) //      -> decision
       await record.commit(asked, decision) //                                 -> audit commit
-      tokens.confirm(principal)
+      await tokens.confirm(principal)
       outcome = await enforce(exchange, principal, asked, decision, record) // -> forward | filter | reject
     } catch (thrown) {
       const problem = await record.refuse(Problem.from(thrown)) //            no record, no service
-      if (FAULTS.has(problem.code)) onFault(problem, exchange.envelope.requestId)
+      if (FAULTS.has(problem.code)) parts.onFault(problem, exchange.envelope.requestId)
       outcome = exchange.reject(problem)
     } finally {
       record.close(outcome) //                                                -> audit close

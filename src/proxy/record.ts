@@ -1,9 +1,15 @@
 /** One request's way into the audit log: one decision or one reject row, never both, never neither. */
 
-import type { AuditEntry, DecisionFields, OutcomeFields, StreamCount } from '../audit/audit-log.ts'
-import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
+import type {
+  AuditEntry,
+  DecisionFields,
+  Observed,
+  OutcomeFields,
+  StreamCount,
+} from '../audit/audit-log.ts'
+import type { RequestContext } from '../domain/access-request.ts'
 import type { Route } from '../domain/catalog.ts'
-import type { Decision, Enforcement } from '../domain/decision.ts'
+import type { Decision } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
@@ -44,6 +50,7 @@ export class RequestRecord {
     this.#claimed = token
   }
 
+  /** From here on it is a request of this API user, and what becomes of it a decision. */
   identify(principal: Principal, target: CanonicalTarget): void {
     this.#principal = principal
     this.#target = target
@@ -57,7 +64,21 @@ export class RequestRecord {
   /** @throws Problem `audit_unavailable`: nothing may then be served. */
   commit(asked: Asked, decision: Decision): Promise<void> {
     const { target, requests } = asked
-    return this.#commit(target, requests, decision, enforcementOf(asked, decision))
+    const enforcement = enforcementOf(asked, decision)
+    const durability = decision.outcome === 'allow' ? this.#durability() : 'read'
+    return this.#commit({ target, requests, result: decision, enforcement }, durability)
+  }
+
+  /** It is sent on whatever was decided. @throws Problem `audit_unavailable`: nothing may then be served. */
+  observe(
+    seen: Pick<DecisionFields, 'target' | 'requests' | 'result'>,
+    observed: Observed,
+  ): Promise<void> {
+    const { target, requests, result } = seen
+    return this.#commit(
+      { target, requests, result, observed, enforcement: 'observe' },
+      this.#durability(),
+    )
   }
 
   /** Writes down a refusal that came before the decision record; returns what the client is told. */
@@ -73,7 +94,8 @@ export class RequestRecord {
     if (this.#stage !== 'identified') return problem
     try {
       const target = `/${this.#target?.segments.map(encodeSegment).join('/') ?? ''}`
-      await this.#commit(target, [], { outcome: 'deny', reason: problem.code }, 'reject')
+      const result = { outcome: 'deny', reason: problem.code } as const
+      await this.#commit({ target, requests: [], result, enforcement: 'reject' }, 'read')
       return problem
     } catch (thrown) {
       return Problem.from(thrown)
@@ -88,32 +110,29 @@ export class RequestRecord {
     if (this.#stage === 'committed') this.#entry.close(outcome ?? noOutcome)
   }
 
-  #commit(
-    target: string,
-    requests: readonly AccessRequest[],
-    result: DecisionFields['result'],
-    enforcement: Enforcement,
-  ): Promise<void> {
-    const { policy, durability } = this.#parts
+  #durability(): 'read' | 'change' {
+    return writes(this.#exchange) ? 'change' : 'read'
+  }
+
+  #commit(said: Said, durability: 'read' | 'change'): Promise<void> {
+    const { policy } = this.#parts
     const principal = this.#principal
-    if (principal === undefined) throw new Problem('internal', { cause: 'a decision for nobody' })
     this.#stage = 'committed'
     const fields: DecisionFields = {
-      user: principal.user,
-      tokenId: principal.tokenId,
+      user: principal?.user,
+      tokenId: principal?.tokenId,
       revision: policy.revision,
-      grant: policy.user(principal.user)?.grantHash,
-      issuedGrant: principal.issuedHash,
+      grant: principal && policy.userOf(principal)?.grantHash,
+      issuedGrant: principal?.issuedHash,
       route: this.#route?.id,
-      target,
-      requests,
-      result,
-      enforcement,
+      ...said,
     }
-    const changes = result.outcome === 'allow' && writes(this.#exchange)
-    return this.#entry.commit(fields, changes ? durability.change : durability.read)
+    return this.#entry.commit(fields, this.#parts.durability[durability])
   }
 }
+
+/** What differs from one record of an API user to the next. */
+type Said = Pick<DecisionFields, 'target' | 'requests' | 'result' | 'enforcement' | 'observed'>
 
 const noOutcome: OutcomeFields = {
   status: 0,

@@ -37,8 +37,13 @@ function publicSentence(problem: Problem): string {
   return new Problem('forbidden').says
 }
 
-function errorHeaders(problem: Problem, requestId: string, length: number): string[] {
-  const list = ownHeaders(requestId)
+function errorHeaders(
+  problem: Problem,
+  requestId: string,
+  length: number,
+  tokenEnds?: string,
+): string[] {
+  const list = ownHeaders(requestId, tokenEnds)
   if (problem.status === 401) list.push('www-authenticate', 'Bearer')
   if (problem.retryAfterS !== undefined) list.push('retry-after', String(problem.retryAfterS))
   for (const [name, value] of Object.entries(problem.headers)) list.push(name, value)
@@ -53,6 +58,7 @@ export function reject(
   problem: Problem,
   shape: ErrorShape,
   requestId: string,
+  tokenEnds?: string,
 ): Sent {
   if (response.headersSent) {
     response.destroy()
@@ -64,7 +70,7 @@ export function reject(
     request,
     response,
     problem.status,
-    errorHeaders(problem, requestId, body.length),
+    errorHeaders(problem, requestId, body.length, tokenEnds),
     body,
   )
 }

@@ -7,12 +7,12 @@ import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Directory } from '../upstream/directory.ts'
 import type { IdResolver, Named, Resolved } from './ids.ts'
 
-export type Relate = (
+export type Relate<Who = Principal> = (
   route: { relation: Relation; method: Method },
   params: Readonly<Record<string, string>>,
   place: Resource,
   actions: readonly string[],
-  principal: Principal,
+  principal: Who,
 ) => Promise<Resolved>
 
 /**

@@ -9,15 +9,15 @@ import type { Exchange } from './exchange.ts'
 export type SelfParts = {
   tokens: Tokens
   /** Today's grant of an API user; undefined: there is no such user any more. */
-  grantOf: (user: string) => Grant | undefined
+  grantOf: (principal: Principal) => Grant | undefined
 }
 
-export function selfAnswer(
+export async function selfAnswer(
   exchange: Exchange,
   principal: Principal,
   about: 'user' | 'token' | 'revoke',
   { tokens, grantOf }: SelfParts,
-): OutcomeFields {
+): Promise<OutcomeFields> {
   switch (about) {
     case 'user':
       return exchange.answer(200, { username: principal.user, is_programmatic: true })
@@ -28,11 +28,11 @@ export function selfAnswer(
             ? null
             : new Date(principal.expiresAtMs).toISOString(),
         client: 'fleetgate',
-        scopes: inBoth(principal.issued, grantOf(principal.user)),
+        scopes: inBoth(principal.issued, grantOf(principal)),
         orgs: [],
       })
     case 'revoke':
-      tokens.revoke({ tokenId: principal.tokenId })
+      await tokens.revoke({ tokenId: principal.tokenId }, 'self')
       return exchange.answer(200, { ok: true })
   }
 }

@@ -1,23 +1,20 @@
 /** One streaming exchange under way: the client's body up, the cloud's answer down, and every way it can end. */
 
 import type { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
 import type { OutcomeFields } from '../audit/audit-log.ts'
 import { Problem } from '../domain/problem.ts'
 import { answerHeadProblem, refusalProblem } from '../upstream/answer-head.ts'
+import { breakConnection } from './break-connection.ts'
 import { offBrokenBody, onBrokenBody } from './broken-body.ts'
 import { collect } from './collect.ts'
 import { cutAnswer } from './cut.ts'
 import { drainOrClose, expectsContinue } from './early-end.ts'
 import type { Cut } from './exchange.ts'
 import type { ForwarderOptions, Passage } from './forward.ts'
-import { upstreamRequestId } from './headers.ts'
+import { isEventStream, noteAnswer } from './answer-head.ts'
 import { createMultipartGuard, type MultipartGuard } from './multipart-guard.ts'
 import { streamsBody, type Outbound, type OutboundOwner, type Tether } from './outbound.ts'
 import { createRedactor, redactWhole } from './redact.ts'
-
-/** What is known of the cloud's side of an exchange. */
-export type UpstreamFacts = { status: number | undefined; requestId: string | undefined }
 
 export class Transfer implements OutboundOwner {
   readonly outcome: Promise<OutcomeFields>
@@ -31,6 +28,7 @@ export class Transfer implements OutboundOwner {
   #tether: Tether | undefined
   /** The last piece waits for the verdict on what follows, so that upstream never has a whole bad body. */
   #held: Buffer | undefined
+  #holding: Disposable | undefined
   #bytes = 0
 
   constructor(passage: Passage, options: ForwarderOptions) {
@@ -81,34 +79,36 @@ export class Transfer implements OutboundOwner {
   answered(answer: IncomingMessage): void {
     if (this.#state !== 'waiting') return void answer.destroy()
     clearTimeout(this.#timer)
-    const { request, response, requestId, facts } = this.#passage
+    const { request, response, requestId, facts, hold, tokenEnds } = this.#passage
+    const { authorization } = request
     const status = answer.statusCode ?? 0
-    facts.status = status
-    facts.requestId = upstreamRequestId(answer.headers)
+    noteAnswer(facts, status, answer.headers)
     const { cut } = this.#passage
     const use = cut === undefined ? 'passed' : 'read'
-    const problem = refusalProblem(status) ?? answerHeadProblem(status, answer.headers, use)
+    // A client that is refused with its own token must hear of it.
+    const refusal = authorization.of === 'gate' ? refusalProblem(status) : undefined
+    const problem = refusal ?? answerHeadProblem(status, answer.headers, use)
     if (problem !== undefined) return this.#end(problem, problem.code)
     this.#state = 'answering'
-    const credential = request.credential.reveal()
+    const credential = authorization.of === 'gate' ? authorization.credential.reveal() : ''
     if (cut !== undefined) return this.#sendCut(answer, cut, credential)
     const headers = this.#options.answerHeaders({
       status,
       headers: answer.headers,
-      mode: 'stream',
-      requestId,
-      credential,
+      mode: hold === undefined ? 'stream' : 'passed',
+      ...{ requestId, credential, tokenEnds },
     })
     const length = answer.headers['content-length']
     if (length !== undefined && status !== 204) headers.push('content-length', length)
     response.writeHead(status, headers)
     response.flushHeaders()
+    if (hold !== undefined && isEventStream(answer.headers)) this.#holding = hold(this.#breakOff)
     this.#pipe(answer, credential)
   }
 
   /** An answer with keys to cut is read whole, however large the upload was: nothing is sent before it is cut. */
   #sendCut(answer: IncomingMessage, cut: Cut, credential: string): void {
-    const { response, requestId } = this.#passage
+    const { response, requestId, tokenEnds } = this.#passage
     const status = answer.statusCode ?? 0
     collect(answer, this.#options.maxAnswerBytes)
       .then((whole) => {
@@ -116,7 +116,7 @@ export class Transfer implements OutboundOwner {
         const kept = cutAnswer({ status, headers: answer.headers, body: whole }, cut)
         const body = redactWhole(kept.body, credential)
         const head = { status, headers: answer.headers, mode: kept.mode, requestId, credential }
-        const headers = this.#options.answerHeaders(head)
+        const headers = this.#options.answerHeaders({ ...head, tokenEnds })
         if (status !== 204) headers.push('content-length', String(body.length))
         this.#bytes = body.length
         response.writeHead(status, headers)
@@ -199,9 +199,14 @@ export class Transfer implements OutboundOwner {
     if (this.#state === 'settled') return
     // All has been handed over; only the last bytes are on their way to the client.
     if (this.#state === 'answering' && this.#passage.response.writableEnded) return
-    const started = this.#passage.response.headersSent
+    if (this.#passage.response.headersSent) return this.#breakOff(ended)
     this.#close()
-    if (!started) return this.#settle.reject(problem)
+    this.#settle.reject(problem)
+  }
+
+  readonly #breakOff = (ended: string): void => {
+    if (this.#state === 'settled') return
+    this.#close()
     breakConnection(this.#passage)
     this.#settle.resolve(this.#fields(ended))
   }
@@ -209,6 +214,7 @@ export class Transfer implements OutboundOwner {
   #close(): void {
     this.#state = 'settled'
     clearTimeout(this.#timer)
+    this.#holding?.[Symbol.dispose]()
     const { incoming, response } = this.#passage
     response.off('close', this.#clientClosed).off('finish', this.#finished)
     incoming.off('data', this.#bodyPiece).off('end', this.#bodyEnded)
@@ -226,22 +232,9 @@ export class Transfer implements OutboundOwner {
       status: response.headersSent ? response.statusCode : 0,
       upstreamStatus: facts.status,
       upstreamRequestId: facts.requestId,
+      retryAfterS: facts.retryAfterS,
       bytes: this.#bytes,
       ended,
     }
-  }
-}
-
-/** To an HTTP/1.0 client a plain close is a whole answer: only a reset tells it otherwise. */
-export function breakConnection({
-  incoming,
-  response,
-}: Pick<Passage, 'incoming' | 'response'>): void {
-  const { socket } = incoming
-  const overTcp = socket instanceof Socket && socket.remoteAddress !== undefined
-  if (incoming.httpVersionMinor === 0 && overTcp && !('encrypted' in socket)) {
-    socket.resetAndDestroy()
-  } else {
-    response.destroy()
   }
 }

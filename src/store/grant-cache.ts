@@ -2,29 +2,31 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Grant } from '../domain/grant.ts'
-import type { TokenStore } from './token-store.ts'
 
 export type GrantCache = {
-  /** `undefined`: no valid token needs this grant any more, so the store has dropped it. */
-  get(hash: string): Grant | undefined
+  /** @throws Error for a form of grant that this version does not know */
+  get(hash: string, json: string): Grant
 }
 
 /** A grant never changes under its hash, so nothing here has to be invalidated. */
-export function createGrantCache(store: TokenStore, size: number): GrantCache {
+export function createGrantCache(size: number): GrantCache {
   const cache = new LRUCache<string, Grant>({ max: size })
   return {
-    get(hash) {
+    get(hash, json) {
       const known = cache.get(hash)
       if (known !== undefined) return known
-      const json = store.grant(hash)
-      if (json === undefined) return undefined
-      const grant: unknown = JSON.parse(json)
-      if (!isGrant(grant))
-        throw new Error(`The store holds a grant ${hash} of a form this version does not know.`)
+      const grant = parseGrant(json)
       cache.set(hash, grant)
       return grant
     },
   }
+}
+
+/** @throws Error for a form of grant that this version does not know */
+export function parseGrant(json: string): Grant {
+  const grant: unknown = JSON.parse(json)
+  if (isGrant(grant)) return grant
+  throw new Error('The store holds a grant of a form that this version does not know.')
 }
 
 /** Our own writing, so its version is enough; a later form must never be read as this one. */

@@ -2,16 +2,16 @@
 
 import type { TokenStore } from './token-store.ts'
 
-export type LastUsed = Disposable & {
+export type LastUsed = AsyncDisposable & {
   note(id: string, atMs: number): void
   /** The newer of the store's value and what is not written yet. */
   latest(id: string, storedAtMs: number | undefined): number | undefined
   /** @throws whatever the store throws; the uses are then kept for the next flush */
-  flush(): void
+  flush(): Promise<void>
 }
 
 export type LastUsedOptions = {
-  store: TokenStore
+  store: Pick<TokenStore, 'touch'>
   flushMs: number
   /** A flush of the timer's failed; it will be tried again. */
   onFailure: (error: unknown) => void
@@ -21,22 +21,29 @@ export function createLastUsed({ store, flushMs, onFailure }: LastUsedOptions): 
   /** Every use since the start, bounded by the number of tokens there are; `unwritten` names those to write. */
   const uses = new Map<string, number>()
   const unwritten = new Set<string>()
+  let before: Promise<void> = Promise.resolve()
 
-  function flush(): void {
+  /** One after the other: who asks meanwhile waits for a write that holds what he has noted. */
+  function flush(): Promise<void> {
+    const mine = before.then(write)
+    before = mine.catch(() => undefined)
+    return mine
+  }
+
+  async function write(): Promise<void> {
     if (unwritten.size === 0) return
     const batch = new Map<string, number>()
     for (const id of unwritten) batch.set(id, uses.get(id) ?? 0)
-    store.touch(batch)
     unwritten.clear()
+    try {
+      await store.touch(batch)
+    } catch (error) {
+      for (const id of batch.keys()) unwritten.add(id)
+      throw error
+    }
   }
 
-  const timer = setInterval(() => {
-    try {
-      flush()
-    } catch (error) {
-      onFailure(error)
-    }
-  }, flushMs)
+  const timer = setInterval(() => void flush().catch(onFailure), flushMs)
   timer.unref()
 
   return {
@@ -50,8 +57,9 @@ export function createLastUsed({ store, flushMs, onFailure }: LastUsedOptions): 
       return storedAtMs === undefined ? noted : Math.max(noted, storedAtMs)
     },
     flush,
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       clearInterval(timer)
+      await flush()
     },
   }
 }

@@ -1,44 +1,48 @@
-/** SQLite's rows as our own types, checked: the file may have been touched by other hands. */
+/** Rows of the database as our own types, checked: it may have been touched by other hands. */
 
-import type { TokenRow } from './token-store.ts'
+import type { SqlRow } from './sql.ts'
 
-/** The file cannot serve as a token store; the message says what to do. */
+/** The database cannot serve as a store; the message says what to do. */
 export class StoreUnusable extends Error {
   override readonly name = 'StoreUnusable'
 }
 
-/** @throws StoreUnusable when a column does not hold what the migrations say */
-export function toRow(row: Record<string, unknown> | undefined): TokenRow | undefined {
-  if (row === undefined) return undefined
-  const hash = row['hash']
-  if (!(hash instanceof Uint8Array)) throw new StoreUnusable('A token row has no hash.')
-  return {
-    id: text(row['id']),
-    user: text(row['user']),
-    hash,
-    grantHash: text(row['grant_hash']),
-    createdAtMs: integer(row['created_at_ms']),
-    expiresAtMs: optionalInteger(row['expires_at_ms']),
-    idleMs: optionalInteger(row['idle_ms']),
-    lastUsedAtMs: optionalInteger(row['last_used_at_ms']),
-    revokedAtMs: optionalInteger(row['revoked_at_ms']),
-  }
-}
-
-export function firstColumn(row: unknown): unknown {
-  return Array.isArray(row) ? row[0] : undefined
-}
-
+/** @throws StoreUnusable, as all below, when a column does not hold what the migrations say */
 export function text(value: unknown): string {
   if (typeof value === 'string') return value
-  throw new StoreUnusable('The token store holds a value that is not text where text belongs.')
+  throw new StoreUnusable('The store holds a value that is not text where text belongs.')
 }
 
 export function integer(value: unknown): number {
-  if (typeof value === 'number') return value
-  throw new StoreUnusable('The token store holds a value that is not a number where one belongs.')
+  if (Number.isSafeInteger(value) && typeof value === 'number') return value
+  throw new StoreUnusable('The store holds a value that is not a whole number where one belongs.')
 }
 
-function optionalInteger(value: unknown): number | undefined {
-  return value === null ? undefined : integer(value)
+/** SHA-256, 32 bytes. */
+export function digest(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array && value.length === 32) return value
+  throw new StoreUnusable('The store holds a row without a proper hash.')
+}
+
+export function word<const W extends string>(value: unknown, words: readonly W[]): W {
+  const known = words.find((each) => each === value)
+  if (known !== undefined) return known
+  throw new StoreUnusable(`The store holds a value that is none of ${words.join(', ')}.`)
+}
+
+/** JSON of a list of strings. */
+export function texts(value: unknown): string[] {
+  const list: unknown = JSON.parse(text(value))
+  if (Array.isArray(list)) return list.map(text)
+  throw new StoreUnusable('The store holds a value that is not a list where one belongs.')
+}
+
+export function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
+  return value === null ? undefined : read(value)
+}
+
+/** Of a query that answers with one row or none. */
+export function first<T>(rows: readonly SqlRow[], read: (row: SqlRow) => T): T | undefined {
+  const [row] = rows
+  return row === undefined ? undefined : read(row)
 }

@@ -21,6 +21,8 @@ const idLength = 12
 const secretLength = 32
 const checksumLength = 6
 const tokenLength = 'fg_u_'.length + idLength + 1 + secretLength + 1 + checksumLength
+const b64token = /^[0-9A-Za-z\-._~+/]+=*$/
+const ours = /^fg_/i
 const shape = /^fg_([a-z])_([0-9A-Za-z]{12})_[0-9A-Za-z]{32}_([0-9A-Za-z]{6})$/
 
 /** For secret scanners: finds tokens of every kind in any text. Source form, so that each user adds its own flags. */
@@ -31,6 +33,16 @@ export function mintToken(kind: TokenKind, random: RandomBytes): MintedToken {
   const id = letters.slice(0, idLength)
   const covered = `fg_${kind}_${id}_${letters.slice(idLength)}`
   return { token: `${covered}_${checksum(covered)}`, id }
+}
+
+/** A public id for a token that has none of its own. */
+export function mintId(random: RandomBytes): string {
+  return randomLetters(idLength, random)
+}
+
+/** What may be a token of the cloud: RFC 6750's letters, of a length that can be a secret, and none of the gate's own. */
+export function couldBeCloudToken(token: string): boolean {
+  return token.length >= 16 && token.length <= 512 && b64token.test(token) && !ours.test(token)
 }
 
 /** Reads no store and does the same small work for any input: what has not the one right length is not looked at. */

@@ -1,30 +1,10 @@
-/** The life of tokens: issued, rotated, extended, revoked, listed. What a request does with one is in `authenticate.ts`. */
+/** The contract of tokens: their life, and what a request does with one. */
 
-import { hash } from 'node:crypto'
-import { createAuthenticator } from './authenticate.ts'
-import { earlier, endOf, hasExpired } from './expiry.ts'
-import { createLastUsed } from './last-used.ts'
-import { mintToken } from './token-format.ts'
-import { TokenConflict } from './token-store.ts'
-import { Secret } from '../lib/secret.ts'
-import type { Clock } from '../domain/clock.ts'
-import type { ApiUser, Expiry } from '../domain/grant.ts'
+import type { ApiUser, StoredDefinition } from '../domain/grant.ts'
 import type { Principal } from '../domain/principal.ts'
-import type { RandomBytes } from './token-format.ts'
-import type { TokenRow, TokenStore } from './token-store.ts'
-
-export type TokensOptions = {
-  store: TokenStore
-  clock: Pick<Clock, 'now'>
-  random: RandomBytes
-  /** Tokens and grants kept in memory. */
-  cacheSize: number
-  lastUsedFlushMs: number
-  /** Today's expiry of an API user; `undefined`: no such user, its token is refused. Absent: rows alone count. */
-  currentExpiry?: (user: string) => Expiry | undefined
-  /** A batch of last uses could not be written; it will be tried again. */
-  onFlushFailure?: (error: unknown) => void
-}
+import type { MaybePromise } from '../lib/maybe-promise.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { Replacement } from './token-store.ts'
 
 /** The plain token leaves here and nowhere else, once. */
 export type IssuedToken = {
@@ -37,142 +17,68 @@ export type IssuedToken = {
 export type TokenInfo = {
   tokenId: string
   user: string
-  state: 'valid' | 'expired' | 'revoked'
+  kind: 'minted' | 'adopted'
+  state: 'valid' | 'not_yet_valid' | 'expired' | 'revoked'
   grantHash: string
   createdAtMs: number
+  /** Of the row and of today's expiry the earlier; undefined: no fixed end. */
   expiresAtMs: number | undefined
+  notBeforeMs: number | undefined
   idleMs: number | undefined
   lastUsedAtMs: number | undefined
+  /** When it runs out if it is not used again: the earliest of its end and its idle limit. */
+  endsAtMs: number | undefined
   revokedAtMs: number | undefined
 }
 
 /** Which token: an API user's valid one, or one by its public id. */
 export type TokenSelector = { user: string } | { tokenId: string }
 
+/** Today's API user of that name, from the policy files, else from its definition; `undefined`: none, its token is refused. */
+export type Today = (user: string, stored: StoredDefinition | undefined) => ApiUser | undefined
+
 /** What was asked makes no sense for this API user; the message is for an operator. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused'
 }
 
-export interface Tokens extends Disposable {
-  /** @throws TokenConflict when there is a valid token already, or a race was lost; TokenRefused when it would be dead at once */
-  issue(user: ApiUser): IssuedToken
+/** `by`: who does it, as `cli:NAME`, `operator:NAME`, `gate:NAME`, `self`; it stands in the record of the change. */
+export interface Tokens extends AsyncDisposable {
+  /**
+   * @throws TokenConflict when there is a valid token already, or a race was lost; TokenRefused when it would be dead
+   * at once, or would live longer than `tokens.max_lifetime`
+   */
+  issue(user: ApiUser, by: string): Promise<IssuedToken>
   /** The one before dies in the same transaction. @throws TokenConflict, TokenRefused as `issue` */
-  rotate(user: ApiUser): IssuedToken
+  rotate(user: ApiUser, by: string): Promise<IssuedToken>
+  /**
+   * Takes an existing token of the cloud as this API user's; only its hash is kept.
+   * @throws TokenConflict as `issue`, and where another API user has adopted it; TokenRefused as `issue`, and for what
+   * cannot be a token of the cloud (one of the gate's own, or too short to be a secret)
+   */
+  adopt(user: ApiUser, token: Secret, by: string): Promise<TokenInfo>
   /** Same secret, today's grant; the end never moves out. @throws TokenRefused when there is no valid token; TokenConflict */
-  extend(user: ApiUser): TokenInfo
+  extend(user: ApiUser, by: string): Promise<TokenInfo>
   /** `undefined`: there was nothing to revoke. */
-  revoke(which: TokenSelector): TokenInfo | undefined
-  list(): TokenInfo[]
-  /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `store_unavailable` */
-  authenticate(token: string | undefined): Principal
+  revoke(which: TokenSelector, by: string): Promise<TokenInfo | undefined>
+  /** A token made but not kept yet: for whoever changes an API user and its token in one transaction. @throws TokenRefused as `issue` */
+  prepare(user: ApiUser, previous: string | undefined): { issued: IssuedToken; kept: Replacement }
+  /** Newest first. */
+  list(which?: { user?: string; live?: true }): Promise<TokenInfo[]>
+  /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `token_not_yet_valid`, `suspended`, `store_unavailable` */
+  authenticate(token: string | undefined): MaybePromise<Principal>
   /**
-   * To be called in the same turn as the forward: what was revoked, rotated or extended since `authenticate` is refused.
-   * @throws Problem `invalid_token`, `expired_token`, `store_unavailable`
+   * To be awaited right before the forward: what was revoked, rotated, extended or suspended since `authenticate` is refused.
+   * Nothing is waited for, so that the forward happens in the same turn, unless this API user was changed meanwhile.
+   * @throws Problem as `authenticate`
    */
-  confirm(principal: Principal): void
+  confirm(principal: Principal): MaybePromise<void>
   /**
-   * For what stays open: the same as `confirm`, and its expiry at this moment, cheap as long as no token was changed.
-   * Counts as a use of the token, noted at most once a minute, or twice in its idle limit.
-   * @throws Problem `invalid_token`, `expired_token`, `store_unavailable`
+   * For what stays open: the same as `confirm`, and its expiry at this moment. Counts as a use of the token, noted at
+   * most once a minute, or twice in its idle limit. Settles within a second.
+   * @throws Problem as `authenticate`
    */
-  recheck(principal: Principal): void
-  /** Revokes the tokens of all API users that are not in the set; returns what it revoked. */
-  revokeMissing(users: ReadonlySet<string>): TokenInfo[]
+  recheck(principal: Principal): MaybePromise<void>
   /** Writes the last uses. @throws whatever the store throws; nothing is lost then */
-  flush(): void
-}
-
-export function createTokens(options: TokensOptions): Tokens {
-  const { store, clock, random, currentExpiry } = options
-  const lastUsed = createLastUsed({
-    store,
-    flushMs: options.lastUsedFlushMs,
-    onFailure: options.onFlushFailure ?? (() => undefined),
-  })
-  const authenticator = createAuthenticator({ ...options, lastUsed })
-
-  function expired(row: TokenRow): boolean {
-    const used = lastUsed.latest(row.id, row.lastUsedAtMs)
-    return hasExpired(row, currentExpiry?.(row.user), used, clock.now())
-  }
-
-  function info(row: TokenRow): TokenInfo {
-    const { id, hash: _hash, lastUsedAtMs, ...rest } = row
-    const ran = row.revokedAtMs === undefined ? (expired(row) ? 'expired' : 'valid') : 'revoked'
-    return { ...rest, tokenId: id, state: ran, lastUsedAtMs: lastUsed.latest(id, lastUsedAtMs) }
-  }
-
-  function replace(user: ApiUser, previous: TokenRow | undefined): IssuedToken {
-    const createdAtMs = clock.now()
-    const expiresAtMs = endOf(user.expiry, createdAtMs)
-    if (expiresAtMs !== undefined && expiresAtMs <= createdAtMs) {
-      throw new TokenRefused(
-        `${user.name} expired on ${new Date(expiresAtMs).toISOString()}; set a later date first.`,
-      )
-    }
-    const { token, id } = mintToken('u', random)
-    const row: TokenRow = {
-      id,
-      user: user.name,
-      hash: hash('sha256', token, 'buffer'),
-      grantHash: user.grantHash,
-      createdAtMs,
-      expiresAtMs,
-      idleMs: user.expiry.idleMs,
-      lastUsedAtMs: undefined,
-      revokedAtMs: undefined,
-    }
-    store.replace(row, JSON.stringify(user.grant), previous?.id)
-    return { token: new Secret(token), tokenId: id, user: user.name, expiresAtMs }
-  }
-
-  function revokeRow(row: TokenRow | undefined): TokenInfo | undefined {
-    const atMs = clock.now()
-    if (row === undefined || !store.revoke(row.id, atMs)) return undefined
-    return info({ ...row, revokedAtMs: atMs })
-  }
-
-  return {
-    issue(user) {
-      const live = store.live(user.name)
-      if (live !== undefined && !expired(live)) {
-        throw new TokenConflict(
-          `${user.name} has a valid token already; rotate it to get a new one.`,
-        )
-      }
-      return replace(user, live)
-    },
-    rotate(user) {
-      const live = store.live(user.name)
-      if (live === undefined)
-        throw new TokenRefused(`${user.name} has no token to rotate; issue one.`)
-      return replace(user, live)
-    },
-    extend(user) {
-      const live = store.live(user.name)
-      if (live === undefined || expired(live)) {
-        throw new TokenRefused(`${user.name} has no valid token to extend; issue one.`)
-      }
-      const expiresAtMs = earlier(live.expiresAtMs, endOf(user.expiry, live.createdAtMs))
-      store.extend(live.id, user.grantHash, JSON.stringify(user.grant), expiresAtMs)
-      return info({ ...live, grantHash: user.grantHash, expiresAtMs })
-    },
-    revoke: (which) =>
-      revokeRow('user' in which ? store.live(which.user) : store.find(which.tokenId)),
-    list: () => store.list().map(info),
-    authenticate: (token) => authenticator.authenticate(token),
-    confirm: (principal) => authenticator.confirm(principal),
-    recheck: (principal) => authenticator.recheck(principal),
-    revokeMissing: (users) =>
-      store
-        .list()
-        .filter((row) => row.revokedAtMs === undefined && !users.has(row.user))
-        .flatMap((row) => revokeRow(row) ?? []),
-    flush: () => lastUsed.flush(),
-    [Symbol.dispose]() {
-      lastUsed[Symbol.dispose]()
-      lastUsed.flush()
-    },
-  }
+  flush(): Promise<void>
 }

@@ -2,6 +2,7 @@
 
 import type { Resource, ResourceType } from '../domain/access-request.ts'
 import type { Catalog, Relation, ResourceSpec } from '../domain/catalog.ts'
+import { Problem } from '../domain/problem.ts'
 import { parseAnswer, pickText, unavailable } from './answer-facts.ts'
 import { createAttributeReader } from './attributes.ts'
 import type { UpstreamCredentials } from './credentials.ts'
@@ -27,7 +28,7 @@ export type Get = (target: string, place: Resource, absent: readonly number[]) =
 
 /**
  * Everything resolves `undefined` for what the cloud does not know.
- * @throws Problem `attribute_unavailable` where it cannot say, or answers about something else.
+ * @throws Problem `attribute_unavailable` where it cannot say, or answers about something else; `upstream_quota`.
  */
 export type DirectoryClient = {
   /** The one spelling under which a question is cached and an answer compared. */
@@ -69,7 +70,7 @@ export function createDirectoryClient(parts: {
       const headers = { accept: 'application/json' }
       answer = await send({ method: 'GET', target, headers, body: undefined, credential })
     } catch (cause) {
-      throw unavailable(cause)
+      throw isQuota(cause) ? cause : unavailable(cause)
     }
     if (absent.includes(answer.status)) return undefined
     if (answer.status !== 200) throw unavailable(`look-up answered ${answer.status}`)
@@ -127,6 +128,11 @@ export function createDirectoryClient(parts: {
     products: createProductList(catalog, get),
     related: createRelations(device, fold, get),
   }
+}
+
+/** Not the cloud is at fault, and the caller may come back. */
+function isQuota(cause: unknown): boolean {
+  return cause instanceof Problem && cause.code === 'upstream_quota'
 }
 
 function sameAlias(spec: ResourceSpec, one: string, other: string): boolean {

@@ -1,33 +1,27 @@
-import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { migrations } from '../../src/store/migrations.ts'
+import { StoreUnavailable } from '../../src/store/sql.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import { aRow, start, temporaryFolder } from '../kit/tokens.ts'
-import { testTokenStore } from './token-store.ts'
+import { findToken } from '../../src/store/token-rows.ts'
+import { temporaryFolder } from '../kit/tokens.ts'
+import { aNewUser, aToken, by, hashOf, heard, kept, start } from './store-kit.ts'
+import { storeContract } from './store.ts'
 
-const run = promisify(execFile)
-
-testTokenStore({
-  name: 'SQLite',
-  openPair() {
-    const folder = temporaryFolder()
-    const path = join(folder, 'store.db')
-    const one = openSqliteStore({ path })
-    const other = openSqliteStore({ path })
-    return {
-      one,
-      other,
-      dispose() {
-        one[Symbol.dispose]()
-        other[Symbol.dispose]()
-        rmSync(folder, { recursive: true })
-      },
-    }
-  },
+storeContract('SQLite', async () => {
+  const folder = temporaryFolder()
+  const path = join(folder, 'store.db')
+  return {
+    open: async () => openSqliteStore({ path }),
+    async select(text) {
+      using db = new DatabaseSync(path, { timeout: 1_000 })
+      return db.prepare(text).all()
+    },
+    async [Symbol.asyncDispose]() {
+      rmSync(folder, { recursive: true })
+    },
+  }
 })
 
 describe('openSqliteStore', () => {
@@ -39,95 +33,62 @@ describe('openSqliteStore', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  it('creates a private file, side files too, and keeps what was written', () => {
-    const first = openSqliteStore({ path })
-    first.replace(aRow('a1', 'anna'), '{}', undefined)
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) {
-      expect(existsSync(file)).toBe(true)
-      expect(statSync(file).mode & 0o777).toBe(0o600)
-    }
-    first[Symbol.dispose]()
-    using second = openSqliteStore({ path })
-    expect(second.live('anna')?.id).toBe('a1')
-  })
+  const openAndClose = async (more: Partial<Parameters<typeof openSqliteStore>[0]> = {}) =>
+    openSqliteStore({ path, ...more })[Symbol.asyncDispose]()
 
-  it('looks once a turn where it is told of turns, and sees its own changes at once', () => {
+  it('looks once a turn where it is told of turns, and sees its own changes at once', async () => {
     const ends: (() => void)[] = []
-    using one = openSqliteStore({ path, onTurnEnd: (callback) => void ends.push(callback) })
-    using other = openSqliteStore({ path })
-    const before = one.epoch()
-    one.replace(aRow('a1', 'anna'), '{}', undefined)
-    const own = one.epoch()
-    expect(own).not.toBe(before)
-    other.revoke('a1', start)
-    expect(one.epoch()).toBe(own)
-    for (const end of ends) end()
-    expect(one.epoch()).not.toBe(own)
+    const onTurnEnd = (callback: () => void) => void ends.push(callback)
+    await using one = openSqliteStore({ path, onTurnEnd })
+    await using other = openSqliteStore({ path })
+    const { changes } = heard(one)
+    one.changes.look()
+    await one.tokens.replace(kept(aToken('a1', 'anna')), by)
+    expect(changes).toHaveLength(1)
+    await other.tokens.revoke('a1', start, by)
+    one.changes.look()
+    expect(changes).toHaveLength(1)
+    for (const end of ends.splice(0)) end()
+    one.changes.look()
+    expect(changes.map(({ kind }) => kind)).toEqual(['token_issued', 'token_revoked'])
   })
 
-  it('narrows a file that others could read', () => {
-    openSqliteStore({ path })[Symbol.dispose]()
-    rmSync(path)
-    writeFileSync(path, '', { mode: 0o644 })
-    openSqliteStore({ path })[Symbol.dispose]()
-    expect(statSync(path).mode & 0o777).toBe(0o600)
+  it("sees another process's change at the very next look where it is not told of turns", async () => {
+    await using one = openSqliteStore({ path })
+    await using other = openSqliteStore({ path })
+    const { changes } = heard(one)
+    one.changes.look()
+    await other.users.suspend('anna', 'odd', start, by)
+    expect(changes).toHaveLength(0)
+    one.changes.look()
+    expect(changes.map(({ kind }) => kind)).toEqual(['user_suspended'])
   })
 
-  it('writes ahead to a log', () => {
-    using _store = openSqliteStore({ path })
+  it('answers reads in the same turn', async () => {
+    await using store = openSqliteStore({ path })
+    await store.tokens.replace(kept(aToken('a1', 'anna')), by)
+    expect(store.tokens.find('a1')).toMatchObject({ row: { id: 'a1' } })
+    expect(store.tokens.findAdopted(hashOf('a1'))).toBeUndefined()
+  })
+
+  it('finds a token among many by one query of look-ups by key', async () => {
+    await openAndClose()
     using db = new DatabaseSync(path)
-    expect(db.prepare('pragma journal_mode').get()).toEqual({ journal_mode: 'wal' })
-  })
-
-  it('migrates forward and keeps the rows', () => {
-    {
-      using old = openSqliteStore({ path })
-      old.replace(aRow('a1', 'anna'), '{}', undefined)
+    for (const where of ["tokens.id = 'a'", "tokens.hash = x'00' and tokens.kind = 'adopted'"]) {
+      const plan = db.prepare(`explain query plan ${findToken} where ${where}`).all()
+      expect(plan).toHaveLength(4)
+      for (const step of plan) expect(step['detail']).toMatch(/^SEARCH .* USING .*INDEX/)
     }
-    const next = { version: 2, sql: 'alter table tokens add column note text' }
-    using newer = openSqliteStore({ path, migrations: [...migrations, next] })
-    expect(newer.live('anna')?.id).toBe('a1')
   })
 
-  it('refuses a database of a newer gate and says what to do', () => {
-    const next = { version: 2, sql: 'create table more (id text) strict' }
-    openSqliteStore({ path, migrations: [...migrations, next] })[Symbol.dispose]()
-    expect(() => openSqliteStore({ path })).toThrow(/version 2.*newer fleetgate.*restore/)
-  })
-
-  it('undoes a migration that fails half-way', () => {
-    const broken = { version: 2, sql: 'create table more (id text) strict; create nonsense' }
-    openSqliteStore({ path })[Symbol.dispose]()
-    expect(() => openSqliteStore({ path, migrations: [...migrations, broken] })).toThrow()
-    using db = new DatabaseSync(path)
-    expect(db.prepare("select count(*) as n from sqlite_schema where name = 'more'").get()).toEqual(
-      { n: 0 },
-    )
-    openSqliteStore({ path })[Symbol.dispose]()
-  })
-
-  it("refuses another program's database and leaves it alone", () => {
-    mkdirSync(join(folder, 'deep'))
-    using db = new DatabaseSync(path)
-    db.exec('create table theirs (id text)')
-    expect(() => openSqliteStore({ path })).toThrow(/another program.*store\.path/)
-    expect(db.prepare('select count(*) as n from sqlite_schema').get()).toEqual({ n: 1 })
-  })
-
-  it('refuses a file that is no database', () => {
-    mkdirSync(join(folder, 'deep'))
-    writeFileSync(path, 'not a database, but long enough to be looked at'.repeat(40))
-    expect(() => openSqliteStore({ path })).toThrow()
-  })
-
-  it('lets the database itself refuse a second valid token and a valid token without its grant', () => {
-    using store = openSqliteStore({ path })
-    store.replace(aRow('a1', 'anna'), '{}', undefined)
+  it('lets the database itself refuse a second valid token and a valid token without its grant', async () => {
+    await using store = openSqliteStore({ path })
+    await store.tokens.replace(kept(aToken('a1', 'anna')), by)
     using db = new DatabaseSync(path)
     const insert = (id: string, user: string, issued: string | null) =>
       db
         .prepare(
-          'insert into tokens (id, user, hash, grant_hash, issued_grant, created_at_ms) values (?, ?, ?, ?, ?, ?)',
+          'insert into tokens (id, user_name, hash, grant_hash, issued_grant, created_at_ms) values (?, ?, ?, ?, ?, ?)',
         )
         .run(id, user, new Uint8Array(32), 'anna-a', issued, start)
     expect(() => insert('a2', 'anna', 'anna-a')).toThrow(/UNIQUE/)
@@ -136,14 +97,78 @@ describe('openSqliteStore', () => {
     insert('b1', 'ben', 'anna-a')
   })
 
-  it('lets several processes create it and race for one token: exactly one wins', async () => {
-    const script = join(import.meta.dirname, '..', 'kit', 'issue-once.ts')
-    const runs = await Promise.all(
-      Array.from({ length: 4 }, () => run(process.execPath, [script, path])),
-    )
-    const said = runs.map(({ stdout }) => stdout.trim()).toSorted()
-    expect(said).toEqual(['TokenConflict', 'TokenConflict', 'TokenConflict', 'issued'])
-    using store = openSqliteStore({ path })
-    expect(store.list()).toHaveLength(1)
+  it('refuses rows that other hands have broken', async () => {
+    await using store = openSqliteStore({ path })
+    await store.users.create(aNewUser('anna'), kept(aToken('a1', 'anna')), by)
+    using db = new DatabaseSync(path)
+    db.exec('pragma ignore_check_constraints = on')
+    db.exec("update tokens set kind = 'golden'")
+    db.exec("update api_users set products = '{}'")
+    expect(() => store.tokens.find('a1')).toThrow(/minted, adopted/)
+    await expect(store.users.get('anna')).rejects.toThrow(/not a list/)
+  })
+
+  it('waits for a write of another process without standing still, then gives up and has done nothing (A13)', async () => {
+    await using store = openSqliteStore({ path, busyTimeoutMs: 60 })
+    await store.tokens.replace(kept(aToken('a1', 'anna')), by)
+    using db = new DatabaseSync(path)
+    db.exec('begin immediate')
+    let turns = 0
+    const turning = setInterval(() => turns++, 5)
+    await expect(store.tokens.revoke('a1', start, by)).rejects.toThrow(StoreUnavailable)
+    clearInterval(turning)
+    expect(turns).toBeGreaterThan(3)
+    expect((await store.tokens.live('anna'))?.id).toBe('a1')
+    const waiting = store.tokens.revoke('a1', start, by)
+    db.exec('commit')
+    expect(await waiting).toBe(true)
+  })
+
+  it('believes nothing any more when the file cannot be read (A13)', async () => {
+    await using store = openSqliteStore({ path })
+    await store.tokens.replace(kept(aToken('a1', 'anna')), by)
+    using db = new DatabaseSync(path)
+    db.exec('alter table changes rename to gone')
+    for (const ask of [() => store.changes.look(), () => store.changes.assertFresh()]) {
+      expect(ask).toThrow(expect.objectContaining({ code: 'store_unavailable', status: 503 }))
+    }
+    db.exec('alter table gone rename to changes')
+    store.changes.look()
+    store.changes.assertFresh()
+  })
+
+  it('believes nothing for the rest of a turn in which a look has failed', async () => {
+    await using store = openSqliteStore({ path, onTurnEnd: () => undefined })
+    store.changes.look()
+    using db = new DatabaseSync(path)
+    db.exec('alter table changes rename to gone')
+    await expect(store.changes.refresh()).rejects.toThrow(/store/)
+    expect(() => store.changes.look()).toThrow(/store/)
+    db.exec('alter table gone rename to changes')
+    store.changes.look()
+    store.changes.assertFresh()
+  })
+
+  it('says so when it is asked after its end', async () => {
+    const store = openSqliteStore({ path })
+    await store[Symbol.asyncDispose]()
+    expect(() => store.tokens.find('a1')).toThrow(StoreUnavailable)
+    await expect(store.tokens.revoke('a1', start, by)).rejects.toThrow(StoreUnavailable)
+  })
+
+  it('tells a listener again what it failed to take in', async () => {
+    await using store = openSqliteStore({ path })
+    const told: unknown[] = []
+    let broken = true
+    store.changes.onChange((changes) => {
+      if (broken) throw new Error('full')
+      told.push(changes)
+    })
+    await expect(store.users.suspend('anna', 'odd', start, by)).rejects.toThrow(/store/)
+    expect(() => store.changes.assertFresh()).toThrow(/store/)
+    broken = false
+    store.changes.look()
+    expect(told).toMatchObject([[{ kind: 'user_suspended' }]])
+    store.changes.assertFresh()
   })
 })

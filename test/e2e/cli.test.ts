@@ -1,9 +1,12 @@
 // The command line, as processes of its own: what it prints where, and how it ends.
 
+import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { fleetgate, invoke, running, type CliOptions } from '../kit/cli.ts'
 
 const device = 'e00fce68636486bf97d48e1b'
@@ -75,8 +78,11 @@ describe('fleetgate', () => {
     expect(all).toMatchObject({ code: 0, err: '' })
     expect(all.out).toContain('Exit codes: 0 fine, 1 a finding')
     const commands = ['serve', 'demo', 'check', 'explain', 'generate', 'users list', 'users show']
-    const tokens = ['mint', 'rotate', 'extend', 'revoke', 'list'].map((name) => `token ${name}`)
-    for (const command of [...commands, ...tokens]) {
+    const verbs = ['mint', 'adopt', 'rotate', 'extend', 'revoke', 'list']
+    const tokens = verbs.map((name) => `token ${name}`)
+    const more = ['users suspend', 'users resume']
+    const operators = ['create', 'list', 'revoke'].map((name) => `operators ${name}`)
+    for (const command of [...commands, ...more, ...tokens, ...operators]) {
       const { code, out } = await invoke([...command.split(' '), '--help'])
       expect({ command, code, out }).toMatchObject({
         code: 0,
@@ -143,6 +149,7 @@ describe('fleetgate check', () => {
       mistakes: [],
       notes: [],
       users: 1,
+      observed: [],
       tests: { passed: 2, failed: [] },
     })
   })
@@ -286,6 +293,121 @@ describe('fleetgate token', () => {
   })
 })
 
+describe('fleetgate token adopt', () => {
+  const cloudToken = 'c10d'.repeat(10)
+
+  it('takes the token of the cloud from standard input, says what that means, and repeats it nowhere', async () => {
+    const folder = workplace()
+    const at = inside(folder)
+    const adopted = await fleetgate(['token', 'adopt', 'technician'], {
+      ...at,
+      input: `${cloudToken}\n`,
+    })
+    expect(adopted).toMatchObject({ code: 0, out: '' })
+    expect(adopted.err).toMatch(/The cloud takes it as before.*first "token rotate"/)
+    const listed = await quick(['token', 'list', '--json'], at)
+    expect(JSON.parse(listed.out)).toMatchObject([{ user: 'technician', kind: 'adopted' }])
+    expect((await quick(['users', 'list'], at)).out).toContain('valid, of the cloud')
+    const everything = adopted.err + listed.out + readFileSync(join(folder, 'fleetgate.sqlite'))
+    expect(everything).not.toContain(cloudToken)
+  })
+
+  it('is let in by a running gate, and no more once it was rotated away', async () => {
+    const folder = workplace()
+    const at = inside(folder)
+    await using gate = running(['serve'], at)
+    const url = (await gate.line(/fleetgate serves/)).split(' ')[2] ?? ''
+    const headers = { authorization: `Bearer ${cloudToken}` }
+    const ask = async () => (await fetch(`${url}/v1/user`, { headers })).status
+    expect(await ask()).toBe(401)
+    await quick(['token', 'adopt', 'technician'], { ...at, input: cloudToken })
+    expect(await ask()).toBe(200)
+    await quick(['token', 'rotate', 'technician'], at)
+    expect(await ask()).toBe(401)
+  })
+
+  it.each([
+    ['nothing', '', 2, 'is read from standard input'],
+    ['what is no token', 'hunter2', 1, 'no token of the cloud'],
+  ])('refuses %s', async (_, input, code, says) => {
+    const at = inside(workplace(), { input })
+    const refused = await quick(['token', 'adopt', 'technician'], at)
+    expect(refused).toMatchObject({ code, out: '', err: expect.stringContaining(says) })
+    expect(refused.err).not.toContain('hunter2')
+  })
+
+  it('takes no token from its arguments, where every process could read it', async () => {
+    const args = ['token', 'adopt', 'technician', cloudToken]
+    expect(await quick(args, inside(workplace()))).toMatchObject({ code: 2, out: '' })
+  })
+})
+
+describe('a longest lifetime', () => {
+  it('refuses a token that would outlive it, and says what to change', async () => {
+    const capped = `${config}tokens: { max_lifetime: 30d }\n`
+    const at = inside(workplace({ 'fleetgate.yaml': capped }))
+    const refused = await quick(['token', 'mint', 'technician'], at)
+    expect(refused).toMatchObject({ code: 1, out: '' })
+    expect(refused.err).toMatch(/tokens\.max_lifetime allows 30d.*set lifetime: 30d/)
+  })
+})
+
+describe('fleetgate operators', () => {
+  const tokenForm = /^fg_o_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}\n$/
+
+  it('makes one, and prints its token once, alone on standard output', async () => {
+    const folder = workplace()
+    const at = inside(folder)
+    const args = ['operators', 'create', 'alice', '--role', 'editor', '--product', '12345']
+    const created = await fleetgate([...args, '--expires', '90d'], at)
+    expect(created).toMatchObject({ code: 0, out: expect.stringMatching(tokenForm) })
+    expect(created.err).toMatch(/of alice, editor, only inside product 12345; it ends 20/)
+    expect(created.err).toContain('"listen.admin" is not set')
+    expect(created.err).not.toContain(created.out.trim())
+    const listed = await quick(['operators', 'list', '--json'], at)
+    expect(JSON.parse(listed.out)).toMatchObject([
+      {
+        name: 'alice',
+        role: 'editor',
+        product: '12345',
+        state: 'valid',
+        createdBy: expect.stringMatching(/^cli:./),
+      },
+    ])
+    const everything = listed.out + readFileSync(join(folder, 'fleetgate.sqlite'))
+    expect(everything).not.toContain(created.out.slice(18, 50))
+  })
+
+  it('makes no second one of the name, until the first is revoked', async () => {
+    const at = inside(workplace())
+    const create = () => quick(['operators', 'create', 'alice', '--role', 'owner'], at)
+    expect(await create()).toMatchObject({ code: 0 })
+    expect(await create()).toMatchObject({ code: 1, out: '' })
+    expect(await quick(['operators', 'revoke', 'alice'], at)).toMatchObject({ code: 0, out: '' })
+    expect(await quick(['operators', 'revoke', 'alice'], at)).toMatchObject({ code: 1 })
+    expect((await quick(['operators', 'list'], at)).out).toMatch(/alice {2}owner {2}all {6}revoked/)
+    expect(await create()).toMatchObject({ code: 0 })
+  })
+
+  it.each([
+    [['--role', 'root'], /Allowed choices are viewer, editor, owner/],
+    [[], /required option '--role/],
+    [['--role', 'owner', '--expires', 'soon'], /a duration such as 12h or 90d/],
+  ])('exits 2 for %j', async (options, says) => {
+    const refused = await quick(['operators', 'create', 'alice', ...options], inside(workplace()))
+    expect(refused).toMatchObject({ code: 2, out: '', err: expect.stringMatching(says) })
+  })
+
+  it('T14 makes a token that the data port refuses', async () => {
+    const at = inside(workplace())
+    const { out } = await quick(['operators', 'create', 'alice', '--role', 'owner'], at)
+    await using gate = running(['serve'], at)
+    const url = (await gate.line(/fleetgate serves/)).split(' ')[2] ?? ''
+    const headers = { authorization: `Bearer ${out.trim()}` }
+    expect((await fetch(`${url}/v1/user`, { headers })).status).toBe(401)
+  })
+})
+
 describe('no scope creep', () => {
   it('holds back what a role gained after the token was issued, until it is extended', async () => {
     const folder = workplace()
@@ -297,12 +419,17 @@ describe('no scope creep', () => {
     const before = await ask()
     expect(before).toMatchObject({ code: 1, out: expect.stringContaining('not_in_issued_grant') })
     expect(before.out).toContain('rotate the token, or extend it')
-    expect((await quick(['users', 'list'], at)).out).toContain('valid, of an older grant')
+    const listed = await quick(['users', 'list'], at)
+    expect(listed.out).toContain('valid, of an older grant')
+    expect(listed.out).toContain('1 held back')
+    const shown = await quick(['users', 'show', 'technician'], at)
+    expect(shown.out).toMatch(/Held back until.*\n.*devices\.function:call\n.*fleet\.yaml:6/)
     expect(await quick(['token', 'extend', 'technician'], at)).toMatchObject({
       code: 0,
       out: '',
     })
     expect(await ask()).toMatchObject({ code: 0, out: expect.stringContaining('ALLOW') })
+    expect((await quick(['users', 'list'], at)).out).not.toContain('held back')
   })
 })
 
@@ -403,6 +530,171 @@ describe('fleetgate users', () => {
     expect(JSON.parse(out)).toMatchObject([
       { name: 'technician', devices: '1 listed', token: 'none', expires: '90d from issue' },
     ])
+  })
+})
+
+describe('fleetgate users suspend', () => {
+  const because = ['--because', 'laptop lost']
+
+  it('stops an API user at a running gate at its next request, until it is resumed', async () => {
+    const at = inside(workplace())
+    const token = (await quick(['token', 'mint', 'technician'], at)).out.trim()
+    await using gate = running(['serve'], at)
+    const url = (await gate.line(/fleetgate serves/)).split(' ')[2] ?? ''
+    const headers = { authorization: `Bearer ${token}` }
+    const ask = async () => (await fetch(`${url}/v1/user`, { headers })).status
+    expect(await ask()).toBe(200)
+    await quick(['users', 'suspend', 'technician', ...because], at)
+    expect(await ask()).toBe(403)
+    await quick(['users', 'resume', 'technician'], at)
+    expect(await ask()).toBe(200)
+  })
+
+  it('stands in lists, with who did it and why', async () => {
+    const at = inside(workplace())
+    expect(await quick(['users', 'suspend', 'technician', ...because], at)).toMatchObject({
+      code: 0,
+      out: '',
+    })
+    expect((await quick(['users', 'list'], at)).out).toMatch(/technician .* suspended {2}field@/)
+    const { out } = await quick(['users', 'show', 'technician'], at)
+    expect(out).toMatch(/suspended 20.* by cli:.*: laptop lost/)
+    expect(await quick(['users', 'resume', 'technician'], at)).toMatchObject({ code: 0 })
+    expect(await quick(['users', 'resume', 'technician'], at)).toMatchObject({ code: 1 })
+    expect((await quick(['users', 'list'], at)).out).not.toContain('suspended')
+  })
+
+  it('needs a reason of one line, and an API user that is there', async () => {
+    const at = inside(workplace())
+    const suspend = (name: string, why: readonly string[]) =>
+      quick(['users', 'suspend', name, ...why], at)
+    expect(await suspend('technician', [])).toMatchObject({ code: 2 })
+    expect(await suspend('technician', ['--because', 'a\nb'])).toMatchObject({ code: 2 })
+    expect(await suspend('technicain', because)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('did you mean "technician"'),
+    })
+  })
+
+  it('works on who holds a token while the policy files are broken', async () => {
+    const folder = workplace()
+    const at = inside(folder)
+    await quick(['token', 'mint', 'technician'], at)
+    writeFileSync(join(folder, 'policies', 'fleet.yaml'), 'users: [')
+    expect(await quick(['users', 'suspend', 'technician', ...because], at)).toMatchObject({
+      code: 0,
+    })
+    expect(await quick(['token', 'revoke', 'technician'], at)).toMatchObject({ code: 0 })
+  })
+})
+
+describe('API users of the store', () => {
+  const definition = (more: object = {}) =>
+    JSON.stringify({
+      owner: 'ops@acme.example',
+      product: '12345',
+      devices: { ids: [device] },
+      roles: 'technician',
+      lifetime: '90d',
+      ...more,
+    })
+
+  async function withUsers(users: Readonly<Record<string, string>>): Promise<CliOptions> {
+    const folder = workplace()
+    await using store = openSqliteStore({ path: join(folder, 'fleetgate.sqlite') })
+    for (const [name, text] of Object.entries(users)) {
+      const place = { products: ['12345'], organization: undefined }
+      const user = { name, definition: text, place, description: '', atMs: Date.now() }
+      await store.users.create(user, undefined, 'self')
+    }
+    return inside(folder)
+  }
+
+  it('are listed beside those of the files, with what is not as usual', async () => {
+    const at = await withUsers({
+      kiosk: definition({ lifetime: '1d' }),
+      misfit: definition({ roles: 'gone' }),
+      watched: definition({ observe: '2099-01-01' }),
+    })
+    await quick(['token', 'mint', 'kiosk'], at)
+    const { out } = await quick(['users', 'list', '--json'], at)
+    expect(JSON.parse(out)).toMatchObject([
+      { name: 'technician', home: 'git', token: 'none', state: [] },
+      { name: 'kiosk', home: 'store', token: 'valid', state: [expect.stringMatching(/^expires/)] },
+      { name: 'misfit', home: 'store', state: ['does not fit the policy files'] },
+      { name: 'watched', home: 'store', state: ['observed until 2099-01-01 00:00 UTC'] },
+    ])
+  })
+
+  it('are listed a page at a time, all of them, however long that is for a pipe', async () => {
+    const names = Array.from({ length: 502 }, (_, n) => `kiosk-${String(n).padStart(3, '0')}`)
+    const folder = workplace()
+    await using store = openSqliteStore({ path: join(folder, 'fleetgate.sqlite') })
+    const place = { products: ['12345'], organization: undefined }
+    for (const name of names) {
+      const user = { name, definition: definition(), place, description: '', atMs: 1 }
+      await store.users.create(user, undefined, 'self')
+    }
+    // As a shell does it: what the pipe has not taken yet must not be lost with the process.
+    const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+    const line = '"$0" "$1" users list --json | cat'
+    const { stdout } = await promisify(execFile)('sh', ['-c', line, process.execPath, main], {
+      cwd: folder,
+      maxBuffer: 1 << 24,
+    })
+    expect(stdout.length).toBeGreaterThan(100_000)
+    expect(JSON.parse(stdout)).toMatchObject(['technician', ...names].map((name) => ({ name })))
+  })
+
+  it('get tokens by the same commands, and are explained', async () => {
+    const at = await withUsers({ kiosk: definition() })
+    expect(await quick(['token', 'mint', 'kiosk'], at)).toMatchObject({ code: 0 })
+    expect(await quick(['token', 'rotate', 'kiosk'], at)).toMatchObject({ code: 0 })
+    const asked = ['explain', '-u', 'kiosk', '-b', '-', ...reboot]
+    expect(await quick(asked, { ...at, input: body })).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('ALLOW'),
+    })
+    expect(await quick(['users', 'show', 'kiosk'], at)).toMatchObject({ code: 0 })
+    expect(await quick(['token', 'mint', 'kiosc'], at)).toMatchObject({ code: 2 })
+  })
+
+  it('that lost their place to the files count for nothing, and are shown so once they left the files', async () => {
+    const at = await withUsers({ kiosk: definition() })
+    {
+      await using store = openSqliteStore({ path: join(at.cwd ?? '', 'fleetgate.sqlite') })
+      await store.users.displace(['kiosk'], Date.now(), 'self')
+    }
+    expect((await quick(['users', 'list'], at)).out).toMatch(/kiosk .*displaced/)
+    const refused = await quick(['token', 'mint', 'kiosk'], at)
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('lost its place') })
+  })
+})
+
+describe('observation', () => {
+  it('of everybody is said beside every list', async () => {
+    const observing = `${config}observe: { until: 2099-01-01 }\n`
+    const at = inside(workplace({ 'fleetgate.yaml': observing }))
+    const { err } = await quick(['users', 'list'], at)
+    expect(err).toContain('Everybody is observed until 2099-01-01 00:00 UTC')
+    const checked = await quick(['check'], at)
+    expect(checked).toMatchObject({ code: 0 })
+    expect(checked.out).toContain('everybody is observed until 2099-01-01 00:00 UTC')
+    const over = inside(workplace({ 'fleetgate.yaml': observing.replace('2099', '2020') }))
+    expect((await quick(['users', 'list'], over)).err).toBe('')
+    expect((await quick(['check'], over)).out).not.toContain('observed')
+  })
+
+  it('of one API user is said by check', async () => {
+    const text = policy('reboot').replace(
+      '    lifetime: 90d',
+      '    lifetime: 90d\n    observe: 2099-01-01',
+    )
+    const at = inside(workplace({ 'policies/fleet.yaml': text }))
+    const { out } = await quick(['check', '--json'], at)
+    expect(JSON.parse(out)).toMatchObject({
+      observed: [{ who: 'technician', until: '2099-01-01T00:00:00.000Z' }],
+    })
   })
 })
 

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DemoCall, demoCalls } from '../../src/cli/demo-calls.ts'
+import { type DemoCall, demoCalls, demoOperatorCalls } from '../../src/cli/demo-calls.ts'
 import { running, type Running } from '../kit/cli.ts'
 import { until } from '../kit/recording-upstream.ts'
 import { parseLines } from '../kit/start-gate.ts'
@@ -13,11 +13,11 @@ import { parseLines } from '../kit/start-gate.ts'
 type Ready = {
   gate: string
   cloud: string
-  admin: null
+  admin: string
   audit: string
   rejects: string
   upstreamToken: string
-  operator: null
+  operator: string
   users: Record<string, string>
   devices: Record<string, string[]>
 }
@@ -50,7 +50,7 @@ describe('fleetgate demo --json --port 0', () => {
   }
 
   it('says where everything is, with a token for each example API user', () => {
-    expect(ready).toMatchObject({ admin: null, operator: null })
+    expect(ready.operator).toMatch(/^fg_o_/)
     expect(Object.keys(ready.users).toSorted()).toEqual(names)
     expect(ready.devices).toEqual({
       'google-sheets': [expect.any(String)],
@@ -58,6 +58,13 @@ describe('fleetgate demo --json --port 0', () => {
     })
     expect(existsSync(ready.audit)).toBe(true)
     expect(existsSync(ready.rejects)).toBe(true)
+  })
+
+  it('has an admin port that takes the operator’s token alone', async () => {
+    const ask = (token: string) =>
+      fetch(`${ready.admin}/api/users`, { headers: { authorization: `Bearer ${token}` } })
+    expect((await ask(ready.operator)).status).toBe(200)
+    expect((await ask(ready.users['acme-dashboard'] ?? '')).status).toBe(401)
   })
 
   it.each(names)(
@@ -141,6 +148,16 @@ describe('fleetgate demo', () => {
     }
     demo.signal('SIGINT')
     expect(await demo.ended()).toBe(0)
+  })
+
+  it('prints lines for an operator that work', async () => {
+    await using demo = running(['demo', '--port', '0'])
+    const lines = (await pasted(demo)).filter(({ line }) => line.includes('/api/users'))
+    expect(lines).toHaveLength(demoOperatorCalls.length)
+    for (const { line } of lines) {
+      const { stdout } = await curl('sh', ['-c', `${line} -o /dev/null -w '%{http_code}'`])
+      expect({ line, stdout }).toEqual({ line, stdout: '200' })
+    }
   })
 
   it('shows one list and one live stream, whole to one and cut to its site to the other', async () => {

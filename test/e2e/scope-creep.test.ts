@@ -5,8 +5,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../src/domain/clock.ts'
-import { openParts, openTokens } from '../../src/open-parts.ts'
+import { openParts } from '../../src/open-parts.ts'
+import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { mine, mineToo, product, startBench, type Bench } from '../kit/raw-exchange.ts'
 
 const file = (can: string, ids = mine) => `
@@ -53,6 +53,12 @@ const readOther = () => bench.ask('limited', `GET ${path(mineToo)}`)
 
 type Ask = typeof read
 
+async function extend(): Promise<void> {
+  const user = openParts(bench.gate.config).set.users.get('limited')
+  if (user === undefined) throw new Error('no API user')
+  await elsewhere(bench.gate.config, (tokens) => tokens.extend(user, commandLine))
+}
+
 async function expectServed(ask: Ask): Promise<void> {
   const got = await ask()
   expect([got.status, got.traces, got.upstream !== '']).toEqual([200, 1, true])
@@ -72,11 +78,7 @@ describe('a token and the policy files', () => {
     await expectDenied(call, 'not_in_issued_grant')
     await expectDenied(readOther, 'not_in_issued_grant')
 
-    const { set } = openParts(bench.gate.config)
-    const user = set.users.get('limited')
-    if (user === undefined) throw new Error('no API user')
-    using elsewhere = openTokens(bench.gate.config, systemClock)
-    elsewhere.extend(user)
+    await extend()
     await expectServed(call)
     await expectServed(readOther)
     // Its neighbour of the same role was not extended.
@@ -85,19 +87,13 @@ describe('a token and the policy files', () => {
 
   it('loses by a narrower role on the next request, and an extension keeps nothing of what was', async () => {
     await edit(wide)
-    const extend = () => {
-      const user = openParts(bench.gate.config).set.users.get('limited')
-      if (user === undefined) throw new Error('no API user')
-      using elsewhere = openTokens(bench.gate.config, systemClock)
-      elsewhere.extend(user)
-    }
-    extend()
+    await extend()
     await expectServed(call)
     await edit(narrow)
     await expectDenied(call, 'not_granted')
     await expectDenied(readOther, 'outside_devices')
     await expectServed(read)
-    extend()
+    await extend()
     await edit(wide)
     await expectDenied(call, 'not_in_issued_grant')
   })

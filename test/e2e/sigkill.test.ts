@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import { systemClock } from '../../src/domain/clock.ts'
 import { Mistakes } from '../../src/lib/mistake.ts'
-import { openParts, openTokens } from '../../src/open-parts.ts'
+import { openParts } from '../../src/open-parts.ts'
+import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { startGateProcess } from '../kit/gate-process.ts'
 import type { AuditRow } from '../kit/start-gate.ts'
 
@@ -52,10 +52,10 @@ listen: { data: '127.0.0.1:0' }
   await writeFile(join(folder, 'fleetgate.yaml'), text)
   const loaded = loadConfig(text, join(folder, 'fleetgate.yaml'), {})
   if (!loaded.ok) throw new Mistakes(loaded.mistakes)
-  using tokens = openTokens(loaded.config, systemClock)
   const [user] = openParts(loaded.config).set.users.values()
   if (user === undefined) throw new Error('no API user')
-  token = tokens.issue(user).token.reveal()
+  const issued = await elsewhere(loaded.config, (tokens) => tokens.issue(user, commandLine))
+  token = issued.token.reveal()
 })
 
 afterEach(async () => {

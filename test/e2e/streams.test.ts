@@ -2,8 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
-import { systemClock } from '../../src/domain/clock.ts'
-import { openTokens } from '../../src/open-parts.ts'
+import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { listen, type EventClient } from '../kit/event-client.ts'
 import { traces } from '../kit/invariant.ts'
 import { until } from '../kit/recording-upstream.ts'
@@ -282,9 +281,8 @@ describe('rights while a stream is open', () => {
   it('ends it within a second when the token is revoked by another process’s connection', async () => {
     const client = await open('one')
     const bystander = await open('two')
-    const lasted = await endOf(client, () => {
-      using tokens = openTokens(gate.config, systemClock)
-      tokens.revoke({ user: 'one' })
+    const lasted = await endOf(client, async () => {
+      await elsewhere(gate.config, (tokens) => tokens.revoke({ user: 'one' }, commandLine))
     })
     expect(lasted).toBeLessThan(1000)
     expect(await client.ended).toBe('broken')

@@ -3,9 +3,10 @@
 import { createRouteTable } from '../../src/catalog/route-table.ts'
 import type { AccessRequest, Resource } from '../../src/domain/access-request.ts'
 import type { Catalog } from '../../src/domain/catalog.ts'
+import type { Principal } from '../../src/domain/principal.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { createPolicyEngine } from '../../src/policy/engine.ts'
-import { takeCredential } from '../../src/proxy/credentials.ts'
+import { findCredential } from '../../src/proxy/credentials.ts'
 import { chargeDeadEnds } from '../../src/proxy/dead-ends.ts'
 import { createDecide } from '../../src/proxy/decide.ts'
 import { createDescribe, type Asked } from '../../src/proxy/describe.ts'
@@ -41,7 +42,7 @@ export function deciderOf(
   const { set } = mustLoad(policies, catalog)
   const policy = createPolicyEngine({ catalog, set, cacheSize: 10 })
   const directory = fakeDirectory(facts)
-  const boundaryOf = (user: string) => policy.user(user)?.grant.boundary
+  const boundaryOf = (who: Principal) => policy.userOf(who)?.grant.boundary
   const ids = createIdResolver(catalog.resources, directory, boundaryOf)
   const describe = createDescribe(catalog, ids, createRelate({ directory, ids, policy }))
   const decide = chargeDeadEnds(createDecide(policy, directory), directory)
@@ -55,7 +56,8 @@ export function deciderOf(
       let asked: Asked | undefined
       try {
         const target = canonicalTarget(exchange.raw.target)
-        const credential = await takeCredential(exchange, target, catalog.credentials)
+        const credential = await findCredential(exchange, target, catalog.credentials)
+        if (credential.flaw !== undefined) throw credential.flaw
         const { route, params } = match(exchange.raw.method, credential.target)
         asked = await describe(exchange, route, params, credential, principal)
         const decision = await decide(principal, asked, context)

@@ -13,12 +13,15 @@ import type { Decision } from '../../src/domain/decision.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import type { Problem } from '../../src/domain/problem.ts'
 import type { PolicyEngine } from '../../src/policy/policy-engine.ts'
+import { EMPTY_FRAME } from '../../src/policy/user-frame.ts'
 import type {
   AssembledAnswer,
   BodyGuard,
+  BreakOff,
   Cut,
   EventSink,
   Exchange,
+  PassedRequest,
   RawRequest,
 } from '../../src/proxy/exchange.ts'
 import type { Lists } from '../../src/proxy/lists/lists.ts'
@@ -26,6 +29,7 @@ import type { Streams } from '../../src/proxy/streams/streams.ts'
 import type { Tokens } from '../../src/store/tokens.ts'
 import type { Directory } from '../../src/upstream/directory.ts'
 import type { FleetLists } from '../../src/upstream/fleet-lists.ts'
+import type { Quota } from '../../src/upstream/quota.ts'
 import type { UpstreamRequest } from '../../src/upstream/upstream.ts'
 import { anEnvelope } from './audit.ts'
 import { aUser } from './tokens.ts'
@@ -79,6 +83,8 @@ export class FakeExchange implements Exchange {
   readonly raw: RawRequest
   readonly envelope
   readonly sent: Sent[] = []
+  readonly passed: PassedRequest[] = []
+  endsAtMs: number | undefined
   readonly answers: { status: number; body: unknown }[] = []
   readonly assembled: AssembledAnswer[] = []
   readonly leaves = new AbortController()
@@ -86,6 +92,7 @@ export class FakeExchange implements Exchange {
   /** Played when something is sent upstream. */
   onSend: () => void = () => undefined
   readonly #body: Buffer
+  #isRead = false
 
   constructor(line: string, headers: Record<string, string> | readonly string[] = {}, body = '') {
     const framed = body === '' ? [] : ['Content-Length', String(Buffer.byteLength(body))]
@@ -96,7 +103,32 @@ export class FakeExchange implements Exchange {
   }
 
   async body(): Promise<Buffer> {
+    this.#isRead = true
     return this.#body
+  }
+
+  async bodyIfRead(): Promise<Buffer | undefined> {
+    return this.#isRead ? this.#body : undefined
+  }
+
+  tokenEnds(atMs: number | undefined): void {
+    this.endsAtMs = atMs
+  }
+
+  /** With an answer that is an event stream, as the test says. */
+  stays = false
+  passStatus = 200
+  readonly brokenOff = Promise.withResolvers<string>()
+
+  async pass(
+    request: PassedRequest,
+    hold: (breakOff: BreakOff) => Disposable,
+  ): Promise<OutcomeFields> {
+    this.passed.push(request)
+    this.onSend()
+    if (!this.stays) return anOutcome(this.passStatus, 'answered')
+    using _held = hold((ended) => this.brokenOff.resolve(ended))
+    return anOutcome(200, await this.brokenOff.promise)
   }
 
   async filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields> {
@@ -184,6 +216,10 @@ export class FakeAudit implements AuditLog {
     }
   }
 
+  async change(): Promise<never> {
+    return notPlayed()
+  }
+
   reject(fields: RejectFields): void {
     this.rejects.push(fields)
   }
@@ -199,10 +235,11 @@ export class FakeAudit implements AuditLog {
 export const aPrincipal: Principal = {
   user: 'acme',
   tokenId: 'aB3dE6gH9jK2',
+  tokenKind: 'minted',
   issued: aUser('acme').grant,
   issuedHash: 'acme-a',
   expiresAtMs: undefined,
-  epoch: 1,
+  stored: undefined,
 }
 
 const notPlayed = (): never => {
@@ -220,9 +257,10 @@ export function fakeTokens(overrides: Partial<Tokens> = {}): Tokens {
     extend: notPlayed,
     revoke: notPlayed,
     list: notPlayed,
-    revokeMissing: notPlayed,
+    adopt: notPlayed,
+    prepare: notPlayed,
     flush: notPlayed,
-    [Symbol.dispose]: () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
     ...overrides,
   }
 }
@@ -273,8 +311,12 @@ export function fakePolicy(decide: PolicyEngine['decide'] = () => allowed): Poli
   const user = aUser('acme')
   return {
     revision: 'rev-1',
-    set: { users: new Map([['acme', user]]), revision: 'rev-1' },
+    set: { users: new Map([['acme', user]]), revision: 'rev-1', frame: EMPTY_FRAME },
     user: (name) => (name === 'acme' ? user : undefined),
+    userOf: (who) => (who.user === 'acme' ? user : undefined),
+    compile: notPlayed,
+    permissions: notPlayed,
+    heldBack: notPlayed,
     decide,
     items: notPlayed,
     hangsOnDevice: () => true,
@@ -303,4 +345,14 @@ export function uncutLists(): {
     lists: { isCut: () => false, serve: notPlayed },
     streams: { serve: notPlayed, [Symbol.dispose]: () => undefined },
   }
+}
+
+/** The cloud lets everybody call as often as they like. */
+export const noQuota: Quota = {
+  take: () => undefined,
+  takeOwn: () => undefined,
+  note: () => undefined,
+  refused: () => undefined,
+  share: () => undefined,
+  forecast: () => ({ calls: 1, perS: 1, used: 0, own: 0, pace: 0, users: [] }),
 }

@@ -6,10 +6,10 @@ import { aUser, tokensOn } from './tokens.ts'
 
 const [, , path] = process.argv
 if (path === undefined) throw new Error('usage: issue-once.ts PATH')
-using store = openSqliteStore({ path })
-using tokens = tokensOn(store)
+await using store = openSqliteStore({ path })
+await using tokens = tokensOn(store)
 try {
-  tokens.issue(aUser('anna'))
+  await tokens.issue(aUser('anna'), 'self')
   process.stdout.write('issued\n')
 } catch (error) {
   if (!(error instanceof TokenConflict)) throw error

@@ -3,8 +3,10 @@
 import { createRouteTable } from '../../src/catalog/route-table.ts'
 import type { OutcomeFields } from '../../src/audit/audit-log.ts'
 import type { Catalog, ListAnswer } from '../../src/domain/catalog.ts'
+import type { Principal } from '../../src/domain/principal.ts'
 import type { QueryEntry } from '../../src/domain/target.ts'
 import { isJsonObject, valueAtPath } from '../../src/lib/cloud-json.ts'
+import type { MaybePromise } from '../../src/lib/maybe-promise.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { createPolicyEngine } from '../../src/policy/engine.ts'
 import type { PolicyEngine } from '../../src/policy/policy-engine.ts'
@@ -19,7 +21,7 @@ import type { Directory } from '../../src/upstream/directory.ts'
 import type { FleetLists, ListQuestion, ListView } from '../../src/upstream/fleet-lists.ts'
 import type { UpstreamAnswer, UpstreamRequest } from '../../src/upstream/upstream.ts'
 import { particleCatalog } from './catalog.ts'
-import { FakeExchange, fakeDirectory } from './fakes.ts'
+import { FakeExchange, fakeDirectory, noQuota } from './fakes.ts'
 import { mustLoad, NOON, principalOf } from './policies.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -60,7 +62,7 @@ export type RigOptions = {
   wrap?: (policy: PolicyEngine) => PolicyEngine
   maxAnswerBytes?: number
   /** Called right before an answer is sent. What it throws refuses. */
-  recheck?: () => void
+  recheck?: () => MaybePromise<void>
 }
 
 const catalog: Catalog = particleCatalog()
@@ -70,7 +72,7 @@ export function listsRig(options: RigOptions): ListsRig {
   const { set } = mustLoad(options.policies, catalog)
   const policy = wrap(createPolicyEngine({ catalog, set, cacheSize: 10 }))
   const directory = fakeDirectory(options.facts)
-  const boundaryOf = (user: string) => policy.user(user)?.grant.boundary
+  const boundaryOf = (who: Principal) => policy.userOf(who)?.grant.boundary
   const ids = createIdResolver(catalog.resources, directory, boundaryOf)
   const describe = createDescribe(catalog, ids, createRelate({ directory, ids, policy }))
   const decide = createDecide(policy, directory)
@@ -117,6 +119,7 @@ export function listsRig(options: RigOptions): ListsRig {
   const clock = { now: atMs, monotonic: () => 0 }
   const tokens = { recheck: () => options.recheck?.() }
   const lists = createLists({
+    quota: noQuota,
     ...{ policy, tokens, catalog, credentials, directory, fleetLists, pool, clock },
     maxAnswerBytes: options.maxAnswerBytes ?? 1_000_000,
   })

@@ -1,13 +1,14 @@
 /** Policy sets from texts, and a gate's question in one line. */
 
-import type { AccessRequest, Resource } from '../../src/domain/access-request.ts'
+import type { AccessRequest, RequestContext, Resource } from '../../src/domain/access-request.ts'
 import type { Catalog } from '../../src/domain/catalog.ts'
 import type { Decision } from '../../src/domain/decision.ts'
-import type { ApiUser, PolicySet } from '../../src/domain/grant.ts'
+import type { ApiUser, StoredDefinition } from '../../src/domain/grant.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import { createPolicyEngine } from '../../src/policy/engine.ts'
+import type { PolicySet } from '../../src/policy/policy-set.ts'
 import { loadPolicySet, type PolicyFile } from '../../src/policy/load.ts'
-import type { Item, ItemJudge, NeedsFacts } from '../../src/policy/policy-engine.ts'
+import type { Item, ItemJudge, NeedsFacts, PolicyEngine } from '../../src/policy/policy-engine.ts'
 import { aCatalog } from './a-catalog.ts'
 
 export const MINE = '420032000e47343432313031'
@@ -119,10 +120,15 @@ export type Question = Partial<Omit<AccessRequest, 'action'>> & {
   facts?: Readonly<Record<string, unknown>> | null
   atMs?: number
   issued?: ApiUser
-}
+  /** The caller's. */
+  address?: string
+  /** Definition in the store. */
+  stored?: StoredDefinition
+} & Pick<RequestContext, 'wait' | 'spent'>
 
 export type Gate = {
   set: PolicySet
+  engine: PolicyEngine
   use(set: PolicySet): void
   full(action: string, question?: Question): Decision | NeedsFacts
   /** `allow`, `needs_facts` or the reason of the denial. */
@@ -139,25 +145,37 @@ export type AnItem = Omit<Partial<Item>, 'facts'> &
 export function gateOf(texts: Texts, catalog: Catalog = aCatalog()): Gate {
   const { set } = mustLoad(texts, catalog)
   const engine = createPolicyEngine({ catalog, set, cacheSize: 10 })
+  const askedOf = ({ user = 'u', stored, ...question }: Question) => {
+    const { atMs = NOON, address = '127.0.0.1', wait, spent, ...others } = question
+    const { issued = engine.user(user, stored), facts: _, ...request } = others
+    const counted = { ...(wait && { wait }), ...(spent && { spent }) }
+    return {
+      principal: { ...principalOf(user, issued), stored },
+      context: { requestId: 'r', atMs, address, ...counted },
+      request,
+    }
+  }
   const full: Gate['full'] = (action, question = {}) => {
-    const { user = 'u', facts = {}, atMs = NOON, issued = engine.user(user), ...request } = question
+    const { principal, context, request } = askedOf(question)
+    const { facts = {} } = question
     return engine.decide(
-      principalOf(user, issued),
+      principal,
       [{ action, resource: myDevice, fields: {}, values: {}, ...request }],
       () => facts ?? undefined,
-      { requestId: 'r', atMs, address: '127.0.0.1' },
+      context,
     )
   }
   const items: Gate['items'] = (action, question = {}) => {
-    const { user = 'u', atMs = NOON, issued = engine.user(user), facts: _, ...request } = question
+    const { principal, context, request } = askedOf(question)
     return engine.items(
-      principalOf(user, issued),
+      principal,
       { action, resource: myProduct, fields: {}, values: {}, ...request },
-      { requestId: 'r', atMs, address: '127.0.0.1' },
+      context,
     )
   }
   return {
     set,
+    engine,
     use: (next) => engine.use(next),
     full,
     items,
@@ -181,7 +199,8 @@ export function principalOf(user: string, issued: ApiUser | undefined): Principa
     tokenId: 'tokentoken12',
     issued: issued.grant,
     issuedHash: issued.grantHash,
+    tokenKind: 'minted',
     expiresAtMs: undefined,
-    epoch: 0,
+    stored: undefined,
   }
 }

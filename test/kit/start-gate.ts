@@ -9,7 +9,7 @@ import type { Config } from '../../src/config/config.ts'
 import { systemClock, type Clock } from '../../src/domain/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Mistakes } from '../../src/lib/mistake.ts'
-import { openParts, openTokens } from '../../src/open-parts.ts'
+import { openParts, openStore, openTokens } from '../../src/open-parts.ts'
 import { startGate } from '../../src/server.ts'
 
 export type TestGateOptions = {
@@ -30,6 +30,8 @@ export type AuditRow = Readonly<Record<string, unknown>>
 export type TestGate = AsyncDisposable & {
   url: string
   port: number
+  /** Of the admin port, where the configuration has one. */
+  adminUrl: string | undefined
   folder: string
   config: Config
   /** Token in plain by API user. */
@@ -57,7 +59,7 @@ export async function startTestGate(options: TestGateOptions): Promise<TestGate>
   await writeFile(join(folder, 'upstream-token'), options.upstream.token, { mode: 0o600 })
   const config = configOf(folder, options)
   const clock = options.clock ?? systemClock
-  const tokens = mintTokens(config, clock, options.mint)
+  const tokens = await mintTokens(config, clock, options.mint)
   const lines: string[] = []
   const log = createLog({ write: (line) => void lines.push(line), clock })
   const { openAuditFile } = options
@@ -75,6 +77,7 @@ export async function startTestGate(options: TestGateOptions): Promise<TestGate>
   return {
     url: gate.url,
     port: Number(new URL(gate.url).port),
+    adminUrl: gate.adminUrl,
     folder,
     config,
     tokens,
@@ -97,7 +100,7 @@ function configOf(folder: string, { upstream, config = '' }: TestGateOptions): C
 upstream:
   url: ${upstream.url}
   credentials: { default: { file: upstream-token } }
-listen: { data: '127.0.0.1:0' }
+${config.includes('listen:') ? '' : "listen: { data: '127.0.0.1:0' }"}
 ${config}
 `
   const loaded = loadConfig(text, join(folder, 'fleetgate.yaml'), {})
@@ -105,18 +108,19 @@ ${config}
   return loaded.config
 }
 
-function mintTokens(
+async function mintTokens(
   config: Config,
   clock: Clock,
   wanted: readonly string[] | undefined,
-): Record<string, string> {
+): Promise<Record<string, string>> {
   const { set } = openParts(config)
-  using tokens = openTokens(config, clock)
+  await using store = await openStore(config, clock)
+  await using tokens = openTokens(config, store, clock)
   const minted: Record<string, string> = {}
   for (const [name, user] of set.users) {
-    if (wanted === undefined || wanted.includes(name)) {
-      minted[name] = tokens.issue(user).token.reveal()
-    }
+    if (wanted !== undefined && !wanted.includes(name)) continue
+    // oxlint-disable-next-line no-await-in-loop -- one writer at a time
+    minted[name] = (await tokens.issue(user, 'cli:test')).token.reveal()
   }
   return minted
 }

@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createTokens } from '../../src/store/tokens.ts'
+import { createTokens, type TokensOptions } from '../../src/store/create-tokens.ts'
 import type { ApiUser, Expiry } from '../../src/domain/grant.ts'
-import type { TokenRow, TokenStore } from '../../src/store/token-store.ts'
-import type { Tokens, TokensOptions } from '../../src/store/tokens.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { TokenRow } from '../../src/store/token-store.ts'
+import type { Tokens } from '../../src/store/tokens.ts'
 
 export const day = 86_400_000
 export const start = Date.UTC(2026, 5, 1)
@@ -28,6 +29,7 @@ export class SettableClock {
 export function aUser(name: string, expiry: Expiry = { kind: 'never' }, version = 'a'): ApiUser {
   return {
     name,
+    home: 'git',
     expiry,
     grant: {
       version: 1,
@@ -51,10 +53,12 @@ export function aRow(id: string, user: string, more: Partial<TokenRow> = {}): To
   return {
     id,
     user,
+    kind: 'minted',
     hash: new Uint8Array(32).fill(7),
     grantHash: `${user}-a`,
     createdAtMs: start,
     expiresAtMs: undefined,
+    notBeforeMs: undefined,
     idleMs: undefined,
     lastUsedAtMs: undefined,
     revokedAtMs: undefined,
@@ -62,7 +66,10 @@ export function aRow(id: string, user: string, more: Partial<TokenRow> = {}): To
   }
 }
 
-export function tokensOn(store: TokenStore, more: Partial<TokensOptions> = {}): Tokens {
+export function tokensOn(
+  store: Pick<Store, 'tokens' | 'changes'>,
+  more: Partial<TokensOptions> = {},
+): Tokens {
   return createTokens({
     store,
     clock: { now: () => start },

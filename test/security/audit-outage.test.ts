@@ -11,8 +11,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AuditUnusable } from '../../src/audit/log.ts'
 import { systemClock } from '../../src/domain/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { openTokens } from '../../src/open-parts.ts'
 import { startGate } from '../../src/server.ts'
+import { commandLine, elsewhere, storePath } from '../kit/elsewhere.ts'
 import { diskError, faultyDisk, type Faults } from '../kit/audit.ts'
 import { traces } from '../kit/invariant.ts'
 import {
@@ -189,8 +189,7 @@ describe('an audit log that cannot be written', () => {
     bench.upstream.clear()
     const answer = sendRaw(bench.gate.port, await aRead())
     await writing.promise
-    using elsewhere = openTokens(bench.gate.config, systemClock)
-    elsewhere.revoke({ user: 'limited' })
+    await elsewhere(bench.gate.config, (tokens) => tokens.revoke({ user: 'limited' }, commandLine))
     revoked.resolve()
     expect([(await answer).status, bench.upstream.seen()]).toEqual([401, ''])
     expect((await traces(bench.gate)).total).toBe(1)
@@ -379,7 +378,7 @@ describe('an upstream that fails', () => {
 
 describe('a token store that fails', () => {
   it('A13 reads on while another process holds the store for writing', async () => {
-    using held = new HeldStore(bench.gate.config.store)
+    using held = new HeldStore(storePath(bench.gate.config))
     const began = performance.now()
     expectServed(await read())
     // A token that was never seen is looked up in the file; readers do not wait for the writer.
@@ -390,7 +389,7 @@ describe('a token store that fails', () => {
   })
 
   it('A13 denies when the store cannot be read, also tokens it knew', async () => {
-    const { store } = bench.gate.config
+    const store = storePath(bench.gate.config)
     expectServed(await read())
     const whole = await readFile(store)
     // The other process commits, and what it leaves behind cannot be read.

@@ -3,8 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Socket } from 'node:net'
 import type { OpenAuditFile } from '../../src/audit/file.ts'
-import { systemClock } from '../../src/domain/clock.ts'
-import { openTokens } from '../../src/open-parts.ts'
+import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { diskError, faultyDisk } from '../kit/audit.ts'
 import { listen, type EventClient } from '../kit/event-client.ts'
 import { traces } from '../kit/invariant.ts'
@@ -230,10 +229,7 @@ describe('F11 rights that end while a stream is open', () => {
     await using bystander = await open('all')
     const flood = setInterval(() => send(event(mine)), 5)
     await until(() => client.events().length > 3)
-    {
-      using tokens = openTokens(gate.config, systemClock)
-      tokens.revoke({ user: 'limited' })
-    }
+    await elsewhere(gate.config, (tokens) => tokens.revoke({ user: 'limited' }, commandLine))
     const revokedAt = performance.now()
     expect(await client.ended).toBe('broken')
     expect((client.endedAt() ?? Infinity) - revokedAt).toBeLessThan(1000)

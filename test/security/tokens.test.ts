@@ -6,8 +6,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/domain/clock.ts'
-import { openTokens } from '../../src/open-parts.ts'
 import { mintToken } from '../../src/store/token-format.ts'
+import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { traces } from '../kit/invariant.ts'
 import {
   mine,
@@ -272,8 +272,7 @@ describe('how long a token lives', () => {
     const load = Promise.all(Array.from({ length: 8 }, client))
     try {
       await expect.poll(() => served, { timeout: 10_000 }).toBeGreaterThan(50)
-      using elsewhere = openTokens(bench.gate.config, systemClock)
-      elsewhere.revoke({ user: 'second' })
+      await elsewhere(bench.gate.config, (tokens) => tokens.revoke({ user: 'second' }, commandLine))
       revoked = true
       await load
     } finally {

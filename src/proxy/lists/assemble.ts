@@ -9,6 +9,7 @@ import {
   plainText,
 } from '../../lib/cloud-json.ts'
 import { cutItem, stripKeys, unfilterable, type Strip } from '../cut.ts'
+import { toText } from './body.ts'
 import { isStripped, type Show } from './show.ts'
 
 export type Assembly = {
@@ -43,6 +44,17 @@ export function assemble(assembly: Assembly): unknown {
     if (!isStripped(path, show.strip)) parts.push({ path: path.split('.'), put: () => number })
   }
   return project(root, parts)
+}
+
+/** The text of what was assembled, before and after what stands at a key of it. */
+export function textAround(assembled: unknown, key: string): [before: string, after: string] {
+  if (!isJsonObject(assembled)) throw unfilterable('no object where the catalog has one')
+  const entries = Object.entries(assembled).map(([name, value]) => {
+    return `${JSON.stringify(name)}:${name === key ? '' : toText(value)}`
+  })
+  const at = Object.keys(assembled).indexOf(key) + 1
+  const after = entries.slice(at).map((entry) => `,${entry}`)
+  return [`{${entries.slice(0, at).join(',')}`, `${after.join('')}}`]
 }
 
 type Part = { path: readonly string[]; put: (there: unknown) => unknown }

@@ -9,6 +9,7 @@ import type { Tokens } from '../../store/tokens.ts'
 import type { UpstreamCredentials } from '../../upstream/credentials.ts'
 import type { Directory } from '../../upstream/directory.ts'
 import { UpstreamRefusal, type FleetLists } from '../../upstream/fleet-lists.ts'
+import type { Quota } from '../../upstream/quota.ts'
 import type { UpstreamPool } from '../../upstream/pool.ts'
 import { cutAnswer, unfilterable } from '../cut.ts'
 import type { Served } from '../enforce.ts'
@@ -23,13 +24,14 @@ import { createTurns } from './turns.ts'
 import { serveWhole } from './whole.ts'
 
 export type ListsParts = {
-  policy: Pick<PolicyEngine, 'items' | 'hangsOnDevice' | 'user' | 'revision'>
+  policy: Pick<PolicyEngine, 'items' | 'hangsOnDevice' | 'userOf' | 'revision'>
   catalog: Pick<Catalog, 'resources' | 'routes'>
   tokens: Pick<Tokens, 'recheck'>
   credentials: UpstreamCredentials
   directory: Directory
   fleetLists: FleetLists
   pool: Pick<UpstreamPool, 'request'>
+  quota: Pick<Quota, 'take' | 'refused'>
   clock: Clock
   /** Larger answers are refused, as those of the cloud are. */
   maxAnswerBytes: number
@@ -56,7 +58,7 @@ export function createLists(parts: ListsParts): Lists {
       try {
         const assembled = await underPoliciesInForce(() => assembledOf(served, answer))
         // While the cloud took its time, the token may have died.
-        tokens.recheck(served.principal)
+        await tokens.recheck(served.principal)
         return served.exchange.send(assembled)
       } catch (error) {
         return failed(served, answer, error)

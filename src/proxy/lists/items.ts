@@ -57,26 +57,38 @@ export function itemsOfAnswer(list: unknown, spec: ItemsSpec, resource: Resource
 }
 
 function idReader(
-  { id, when }: ItemsSpec,
+  spec: ItemsSpec,
   resource: ResourceSpec,
 ): (item: JsonObject, among?: TextSet) => string | null | undefined {
+  const { id, when } = spec
   const readId = pathReader(id)
   const readWhen = when === undefined ? undefined : pathReader(when.at)
+  const toId = idOfText(resource)
   return (item, among) => {
     if (when !== undefined) {
       const word = readWhen?.(item)
       if (typeof word !== 'string') throw unfilterable(`an item has no text at "${when.at}"`)
       if (word !== when.is) return undefined
     }
-    const text = plainText(readId(item))
-    // What they hold needs no test.
-    const held = text === undefined ? undefined : among?.find(text)
-    if (held !== undefined) return held
-    const found = text === undefined ? undefined : idOf(text, resource)
+    const found = toId(plainText(readId(item)), among)
     // It is said to belong to one: to whom must be known.
     if (found === undefined && when !== undefined) {
       throw unfilterable(`an item has no id at "${id}"`)
     }
+    return found
+  }
+}
+
+/** What `idAt` says of an item, of the text that stands for its id. */
+export function idOfText(
+  resource: ResourceSpec,
+): (text: string | undefined, among?: TextSet) => string | null | undefined {
+  return (text, among) => {
+    if (text === undefined) return undefined
+    // What they hold needs no test.
+    const held = among?.find(text)
+    if (held !== undefined) return held
+    const found = idOf(text, resource)
     if (found === undefined || among === undefined) return found
     return found === text ? null : (among.find(found) ?? null)
   }

@@ -28,7 +28,7 @@ export type Look = {
 }
 
 export function createLook(parts: {
-  policy: Pick<PolicyEngine, 'items' | 'hangsOnDevice' | 'user' | 'revision'>
+  policy: Pick<PolicyEngine, 'items' | 'hangsOnDevice' | 'userOf' | 'revision'>
   catalog: Pick<Catalog, 'resources'>
   directory: Directory
   resources: ItemResources
@@ -55,7 +55,7 @@ export function createLook(parts: {
   function factsFor({ principal }: Served, { item, items }: ListAnswer): Sight['facts'] {
     const { user, issued } = principal
     if (items.facts === 'directory') return { from: 'directory', directory, user }
-    const today = policy.user(user)?.grant
+    const today = policy.userOf(principal)?.grant
     const grants = today === undefined ? [issued] : [issued, today]
     return { from: 'item', read: itemFacts(item, grants) }
   }

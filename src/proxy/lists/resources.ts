@@ -21,21 +21,22 @@ export type ItemResources = {
 }
 
 export function createItemResources(parts: {
-  policy: Pick<PolicyEngine, 'user'>
+  policy: Pick<PolicyEngine, 'userOf'>
   directory: Directory
 }): ItemResources {
   const { policy, directory } = parts
 
   /** The organization that one of the two boundaries is; both must hold, so either will do. */
-  function organizationOf({ user, issued }: Principal): string | undefined {
-    const today = policy.user(user)?.grant.boundary
+  function organizationOf(principal: Principal): string | undefined {
+    const { issued } = principal
+    const today = policy.userOf(principal)?.grant.boundary
     if (today?.kind === 'organization') return today.organization
     return issued.boundary.kind === 'organization' ? issued.boundary.organization : undefined
   }
 
   async function products(principal: Principal): Promise<Resource[]> {
     const { user, issued } = principal
-    const today = policy.user(user)?.grant.boundary
+    const today = policy.userOf(principal)?.grant.boundary
     if (today === undefined) return []
     const organization = organizationOf(principal)
     const owned = organization === undefined ? [] : await directory.products(organization, user)

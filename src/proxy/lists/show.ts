@@ -9,6 +9,10 @@ import { pathReader } from './items.ts'
 export type Show = {
   /** The item given is used up. */
   item(item: JsonObject, obligations: Obligations): JsonObject
+  /** What becomes of an item, for who cuts it by other means. */
+  cutOf(obligations: Obligations): Cut
+  /** An item that is cut so speaks of this key of a side. */
+  speak(side: number, key: string | undefined, cut: Cut): void
   /** Per side: keys of the entries that the items shown so far speak of, and what is stripped from each. */
   readonly wanted: readonly ReadonlyMap<string, Strip>[]
   /** What the list as a whole strips. */
@@ -31,37 +35,46 @@ export function createShow(
       const strip = strippedKeys(obligations, secrets)
       const isOpen = (side?: Side) => side !== undefined && !isStripped(side.at, strip)
       const open = [...sides.keys()].filter((index) => isOpen(sides[index]))
-      cut = { cutItem: createItemCut(obligations.answer, strip), strip, open }
+      cut = {
+        cutItem: createItemCut(obligations.answer, strip),
+        keep: obligations.answer,
+        strip,
+        open,
+      }
       cuts.set(obligations, cut)
     }
     return cut
   }
 
   /** An owner that is not shown is not shown under another key either. */
-  function note(item: JsonObject, { strip, open }: Cut): void {
-    for (const index of open) {
-      const key = plainText(speakers[index]?.(item))
-      const side = wanted[index]
-      if (key === undefined || side === undefined) continue
-      const before = side.get(key)
-      if (before !== strip) side.set(key, before === undefined ? strip : before.union(strip))
-    }
+  function speak(index: number, key: string | undefined, { strip }: Cut): void {
+    const side = wanted[index]
+    if (key === undefined || side === undefined) return
+    const before = side.get(key)
+    if (before !== strip) side.set(key, before === undefined ? strip : before.union(strip))
   }
 
   return {
     wanted,
     strip: cutOf(ofList).strip,
+    cutOf,
+    speak,
     item(item, obligations) {
       const cut = cutOf(obligations)
       const shown = cut.cutItem(item)
-      note(shown, cut)
+      for (const index of cut.open) speak(index, plainText(speakers[index]?.(shown)), cut)
       return shown
     },
   }
 }
 
 /** `open`: positions of the sides that may be shown with an item that is cut so. */
-type Cut = { cutItem: CutItem; strip: Strip; open: readonly number[] }
+export type Cut = {
+  cutItem: CutItem
+  keep: ReadonlySet<string> | undefined
+  strip: Strip
+  open: readonly number[]
+}
 
 /** True where a key on the way is taken out at any depth. */
 export function isStripped(path: string, strip: Strip): boolean {

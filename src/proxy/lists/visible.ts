@@ -49,6 +49,8 @@ export async function visibleAmong(items: Items, sight: Sight, breathe: Breathe)
   const { judge, among, atMs, resourceOf, strays, facts } = sight
   const found = new Collected()
   const waiting: { index: number; resource: Resource }[] = []
+  const own = (index: number): Item['facts'] =>
+    facts.from === 'item' ? facts.read(items.itemAt(index)) : undefined
   let early: 'without facts' | 'with facts' = 'without facts'
   for (let index = 0; index < items.length; index += 1) {
     if (index % stride === 0) {
@@ -65,9 +67,8 @@ export async function visibleAmong(items: Items, sight: Sight, breathe: Breathe)
     if (id === null) continue
     const resource = resourceOf(id)
     if (resource === undefined) continue
-    const own = (): Item['facts'] =>
-      facts.from === 'item' ? facts.read(items.itemAt(index)) : undefined
-    let verdict = judge.judge({ resource, facts: early === 'with facts' ? own() : undefined }, atMs)
+    const before = early === 'with facts' ? own(index) : undefined
+    let verdict = judge.judge({ resource, facts: before }, atMs)
     if (verdict.outcome === 'needs_facts') {
       if (facts.from === 'directory') {
         waiting.push({ index, resource })
@@ -75,7 +76,7 @@ export async function visibleAmong(items: Items, sight: Sight, breathe: Breathe)
       }
       // One item that needs its facts is not the last.
       early = 'with facts'
-      verdict = judge.judge({ resource, facts: own() }, atMs)
+      verdict = judge.judge({ resource, facts: own(index) }, atMs)
     }
     found.put(index, verdict)
   }

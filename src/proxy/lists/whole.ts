@@ -1,39 +1,41 @@
-/** A list that is not paged: one call, parsed once, cut in place, and never kept. */
+/** A list that is not paged: one call, read once, and never kept. */
 
 import type { Catalog } from '../../domain/catalog.ts'
 import type { Clock } from '../../domain/clock.ts'
-import { parseCloudJson, valueAtPath, type JsonObject } from '../../lib/cloud-json.ts'
 import { refusalProblem, retryAfterOf } from '../../upstream/answer-head.ts'
 import { UpstreamRefusal } from '../../upstream/fleet-lists.ts'
+import type { Quota } from '../../upstream/quota.ts'
 import type { UpstreamPool } from '../../upstream/pool.ts'
 import { unfilterable } from '../cut.ts'
 import type { AssembledAnswer } from '../exchange.ts'
-import { upstreamRequestId } from '../headers.ts'
-import { assemble, sideOfAnswer } from './assemble.ts'
-import { toBody } from './body.ts'
-import { itemsOfAnswer } from './items.ts'
+import { upstreamRequestId } from '../answer-head.ts'
+import { withoutCredentials } from './body.ts'
 import type { Look, Looked } from './look.ts'
-import { createShow } from './show.ts'
+import { showParsed } from './parsed-list.ts'
+import { showRaw } from './raw-list.ts'
 
 export type WholeParts = {
   catalog: Pick<Catalog, 'resources'>
   pool: Pick<UpstreamPool, 'request'>
+  quota: Pick<Quota, 'take' | 'refused'>
   clock: Clock
   look: Look
 }
 
 /** @throws UpstreamRefusal, Problem */
 export async function serveWhole(parts: WholeParts, looked: Looked): Promise<AssembledAnswer> {
-  const { catalog, pool, clock, look } = parts
+  const { catalog, pool, quota, clock, look } = parts
   const { served, answer } = looked
-  const { exchange, request, decision } = served
+  const { exchange, request, principal } = served
   const { credential } = request
   const startedMs = clock.monotonic()
+  quota.take(principal.user)
   const { status, headers, body } = await pool.request(
     // What HEAD tells must be what GET tells (M01).
     { ...request, method: 'GET', headers: unconditional(request.headers) },
     exchange.gone,
   )
+  if (status === 429) quota.refused(principal.user, retryAfterOf(headers))
   const refusal = refusalProblem(status)
   if (refusal !== undefined) throw refusal
   const contentType = headers['content-type']
@@ -43,30 +45,14 @@ export async function serveWhole(parts: WholeParts, looked: Looked): Promise<Ass
   if (status !== 200) throw unfilterable(`a list came with status ${status}`)
   if (answer.item === 'none') throw unfilterable('a list of nothing that is decided on')
 
-  const root = parseCloudJson(contentType, body)
-  const { at, items: spec } = answer
-  const items = itemsOfAnswer(valueAtPath(root, at), spec, catalog.resources[answer.item])
-  const { indexes, kinds, obligations } = await look.among(looked, items)
-  const show = createShow(answer, answer.secrets, decision.obligations)
-  const shown: JsonObject[] = []
-  for (let nth = 0; nth < indexes.length; nth += 1) {
-    const shownBy = obligations[kinds[nth] ?? 0] ?? decision.obligations
-    shown.push(show.item(items.itemAt(indexes[nth] ?? 0), shownBy))
-  }
-  const result = assemble({
-    answer,
-    root,
-    items: shown,
-    show,
-    sides: spec.sides.map((side) => sideOfAnswer(root, side)),
-    numbers: new Map(),
-  })
+  const list = { contentType, body, looked, resource: catalog.resources[answer.item] }
+  const shown = (await showRaw(look, list)) ?? (await showParsed(look, list))
   return {
     status: 200,
     contentType: 'application/json; charset=utf-8',
-    body: toBody(result, [credential]),
+    body: withoutCredentials(shown.body, [credential]),
     upstream: { status, requestId: upstreamRequestId(headers) },
-    list: { way: 'whole', total: shown.length, ageMs: clock.monotonic() - startedMs },
+    list: { way: 'whole', total: shown.total, ageMs: clock.monotonic() - startedMs },
   }
 }
 

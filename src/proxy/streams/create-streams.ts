@@ -116,9 +116,10 @@ export function createStreams(parts: StreamsParts): Streams {
     const hub = hubOf(served)
     using _held = hub.hold()
     await openedOrGone(hub, exchange)
-    return await exchange.stream((sink) => {
+    return await exchange.stream(async (sink) => {
       // While the cloud took its time, the token may have died.
-      tokens.recheck(principal)
+      await tokens.recheck(principal)
+      if (!sink.open) return
       if (state === 'closed' || hub.closed) throw new Problem('upstream_failed')
       const judge = judgeOf(policy, served, clock.now())
       const interest = hub.interest(wishOf(asked))

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { StreamCount } from '../../audit/audit-log.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { EventSink } from '../exchange.ts'
-import { breakConnection } from '../transfer.ts'
+import { breakConnection } from '../break-connection.ts'
 
 export type EventSinkParts = {
   request: IncomingMessage

@@ -23,6 +23,8 @@ export class Listening {
   decidedAtMs: number
   /** Under which it was decided; `undefined`: not yet since it was opened. */
   revision: string | undefined
+  /** Since when the store is being asked about its token once more; monotonic milliseconds. */
+  askingSinceMs: number | undefined
   readonly #place: Place
   readonly #seenBefore: number
   #seat: Seat<Listening>

@@ -27,8 +27,8 @@ export function createRecheck(parts: RightsParts): Recheck {
 
   function recheck(listening: Listening): void {
     const { principal, asked, context } = listening.served
-    tokens.recheck(principal)
     const nowMs = clock.monotonic()
+    askOfToken(listening, nowMs)
     const due = listening.judge.timed && nowMs - listening.decidedAtMs >= timedMs
     if (listening.revision === policy.revision && !due) return
     listening.revision = policy.revision
@@ -39,6 +39,20 @@ export function createRecheck(parts: RightsParts): Recheck {
     rejudge(listening)
     decision.then(
       (decided) => endUnlessAllowed(listening, decided),
+      (thrown: unknown) => listening.sink.end(endedBy(thrown)),
+    )
+  }
+
+  /** Never twice at once: while the store is read again, `watch` counts how long that takes. */
+  function askOfToken(listening: Listening, nowMs: number): void {
+    if (listening.askingSinceMs !== undefined) return
+    const asked = tokens.recheck(listening.served.principal)
+    if (!(asked instanceof Promise)) return
+    listening.askingSinceMs = nowMs
+    asked.then(
+      () => {
+        listening.askingSinceMs = undefined
+      },
       (thrown: unknown) => listening.sink.end(endedBy(thrown)),
     )
   }
@@ -75,7 +89,8 @@ function endUnlessAllowed({ sink }: Listening, decision: Decision): void {
   if (decision.outcome === 'deny') sink.end(decision.reason)
 }
 
-function endedBy(thrown: unknown): string {
+/** What a stream is ended as when its token is refused. */
+export function endedBy(thrown: unknown): string {
   const { code } = Problem.from(thrown)
   switch (code) {
     case 'invalid_token':

@@ -21,6 +21,8 @@ const stuckMs = 60_000
 const progressMs = 60_000
 /** As long as the audit log may be unwritable before nothing is served any more. */
 const auditGraceMs = 2_000
+/** As long as the store may take over a token: with a look each `tickMs` a second at most. */
+const storeMs = 700
 /** Looks at least so often, however seldom rights are checked. */
 const tickMs = 250
 
@@ -75,6 +77,9 @@ export function createWatch(parts: WatchParts): Disposable {
   }
 
   function tend(listening: Listening, nowMs: number): void {
+    if (nowMs - (listening.askingSinceMs ?? nowMs) >= storeMs) {
+      return listening.sink.end('store_unavailable')
+    }
     if (listening.stuckMs(nowMs) >= stuckMs) return listening.sink.end('slow_reader')
     if (nowMs - listening.wroteAtMs >= limits.heartbeatMs) listening.write(heartbeat, nowMs)
     if (nowMs - listening.progressAtMs < progressMs) return

@@ -42,6 +42,41 @@ describe('decisionBody', () => {
     })
   })
 
+  it('says of an observed request what would be, until when, and of whom', () => {
+    const untilMs = Date.UTC(2026, 6, 1)
+    const stranger = {
+      user: undefined,
+      tokenId: undefined,
+      grant: undefined,
+      issuedGrant: undefined,
+    }
+    const line = read(
+      decisionBody(
+        at,
+        anEnvelope('r1'),
+        aDecision({
+          ...stranger,
+          observed: { untilMs, fingerprint: '0123456789abcdef' },
+          result: { outcome: 'deny', reason: 'invalid_token' },
+          enforcement: 'observe',
+        }),
+      ),
+    )
+    expect(line).toMatchObject({
+      ...{ decision: 'would_deny', reason: 'invalid_token', enforcement: 'observe' },
+      ...{ observed_until: '2026-07-01T00:00:00.000Z', fingerprint: '0123456789abcdef' },
+      actions: ['devices:get'],
+    })
+    for (const key of ['user', 'token_id', 'grant', 'issued_grant']) {
+      expect(line).not.toHaveProperty(key)
+    }
+    const observed = { untilMs, would: 'filter' as const }
+    const allowed = aDecision({ observed, enforcement: 'observe' })
+    expect(read(decisionBody(at, anEnvelope('r1'), allowed))).toMatchObject({
+      ...{ decision: 'allow', would: 'filter', user: 'acme-technician' },
+    })
+  })
+
   it('names what failed on a deny, and never what the client is told', () => {
     const line = read(
       decisionBody(

@@ -13,6 +13,8 @@ describe('who', () => {
       aDecision({ grant: undefined }),
       aDecision({ grant: 'c', issuedGrant: 'd' }),
       aDecision({ user: 'renamed' }),
+      aDecision({ user: undefined, tokenId: undefined, issuedGrant: undefined }),
+      aDecision({ user: undefined, tokenId: undefined, revision: 'next' }),
       ...['t1', 't2', 't3', 't1'].map((tokenId) => aDecision({ tokenId, user: tokenId })),
     ]
     for (const fields of asked) expect(who.of(fields)).toBe(whoOf(fields))

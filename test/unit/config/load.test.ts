@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -46,14 +46,80 @@ describe('loadConfig', () => {
     expect(config(smallest)).toMatchObject({
       catalog: { kind: 'shipped', name: 'particle' },
       policies: join(folder, 'policies'),
-      store: join(folder, 'fleetgate.sqlite'),
+      store: { kind: 'sqlite', path: join(folder, 'fleetgate.sqlite') },
+      replica: hostname(),
+      operators: { sessionMs: 28_800_000, oidc: undefined },
+      apiUsers: { outsideGit: true, teamApiExpiry: undefined },
+      observeUntilMs: undefined,
       audit: { folder: join(folder, 'audit'), read: 'written', change: 'synced', waitMs: 1000 },
-      listen: { data: { kind: 'tcp', host: '127.0.0.1', port: 8080 } },
+      listen: { data: { kind: 'tcp', host: '127.0.0.1', port: 8080 }, admin: undefined },
       timeouts: { headersMs: 10_000, upstreamConnectMs: 5000 },
       limits: { bodyBytes: 1024 ** 2, connections: 10_000 },
       trustedProxies: { networks: [], hops: 1 },
       reload: { allowMassRevocation: false },
+      tokens: { maxLifetimeMs: undefined, warnBeforeMs: 14 * 86_400_000 },
     })
+    expect(config(smallest).upstream.quota).toEqual({ calls: 10_000, perMs: 300_000, reserve: 0.1 })
+  })
+
+  it('takes a PostgreSQL store, its password from outside the file alone', () => {
+    const taken = config(
+      `${smallest}\nstore: postgres://gate@db.example/fleet\nstore_password: { env: CLOUD_TOKEN }\n`,
+    ).store
+    expect(taken).toMatchObject({ kind: 'postgres', url: 'postgres://gate@db.example/fleet' })
+    for (const url of [
+      'postgres://gate:hunter2@db/fleet',
+      'postgres://db/fleet?password=hunter2',
+    ]) {
+      const [says = '', ...more] = mistakes(`${smallest}\nstore: ${url}\n`)
+      expect(more).toEqual([])
+      expect(says).toContain('must not hold a password')
+      expect(says).not.toContain('hunter2')
+    }
+  })
+
+  it('takes operators, and an end for API users of the team API that was said', () => {
+    const text = `${smallest}
+listen: { admin: "127.0.0.1:8081" }
+operators:
+  session: 1h
+  oidc:
+    issuer: https://login.example.com
+    client_id: fleetgate
+    client_secret: { env: CLOUD_TOKEN }
+    redirect_uri: https://gate.example.com/sign-in/callback
+    owner: [fleet-admins]
+api_users: { outside_git: false, team_api: { lifetime: 90d, idle: 30d } }
+observe: { until: 2027-01-15 }
+tokens: { max_lifetime: 365d }
+`
+    expect(config(text)).toMatchObject({
+      listen: { admin: { kind: 'tcp', host: '127.0.0.1', port: 8081 } },
+      operators: {
+        sessionMs: 3_600_000,
+        oidc: { clientId: 'fleetgate', roles: { viewer: [], editor: [], owner: ['fleet-admins'] } },
+      },
+      apiUsers: {
+        outsideGit: false,
+        teamApiExpiry: { lifetimeMs: 90 * 86_400_000, idleMs: 30 * 86_400_000 },
+      },
+      observeUntilMs: Date.parse('2027-01-15T00:00:00Z'),
+      tokens: { maxLifetimeMs: 365 * 86_400_000 },
+    })
+  })
+
+  it.each([
+    ['api_users: { team_api: {} }', 'must say one end'],
+    ['api_users: { team_api: { never: true, idle: 3d } }', 'must say one end'],
+    ['observe: { until: 2027-02-30 }', 'is no date of the calendar'],
+    ['observe: { until: soon }', 'must be a date'],
+    ['replica: "a b"', 'must be a name'],
+    [
+      'operators: { oidc: { issuer: https://a.example, client_id: x } }',
+      '"redirect_uri" is missing',
+    ],
+  ])('refuses %s', (line, says) => {
+    expect(mistakes(`${smallest}\n${line}\n`).join('\n')).toContain(says)
   })
 
   it('takes every section as written', () => {
@@ -130,7 +196,7 @@ trusted_proxies: [10.0.0.0/33]
 
   it.each([
     ['catalog: partikle', /must be one that ships \(particle\) or a path/],
-    ['store: postgres://db/x', /must be a path, not a URL/],
+    ['store: mysql://db/x', /must be a path, not a URL/],
     ['policies: ~/policies', /"~" is not expanded/],
     ['trusted_proxies: 0.0.0.0/0', /takes addresses, CIDRs .*"0.0.0.0\/0" is none/],
     ['trusted_proxies: []', /must not be an empty list/],

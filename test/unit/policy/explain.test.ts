@@ -41,12 +41,63 @@ function missing(
   }).missing
 }
 
+function told(
+  today: string,
+  {
+    issued = today,
+    address = '',
+    wait,
+  }: { issued?: string; address?: string; wait?: () => number },
+) {
+  const user = mustLoad(userWith('- can: devices:get', issued)).set.users.get('u')
+  return explain({
+    catalog: aCatalog(),
+    set: mustLoad(userWith('- can: devices:get', today)).set,
+    principal: principalOf('u', user),
+    requests: [{ action: 'devices:get', resource: myDevice, fields: {}, values: {} }],
+    facts: () => ({}),
+    context: { requestId: 'r', atMs: NOON, address, ...(wait && { wait }) },
+  }).missing
+}
+
 describe('explain', () => {
   const call =
     '- can: devices.function:call\n  functions: [reboot]\n  where: { online: true }\n  unless: { region: us }'
 
   it('says nothing of an allow', () => {
     expect(missing('- can: devices:get', 'devices:get')).toEqual([])
+  })
+
+  it('names the addresses from which it may call, and whose they are', () => {
+    const from = (text: string) => `devices: all\nfrom: ${text}`
+    expect(told(from('10.0.0.0/8'), { address: '11.0.0.1' })).toEqual([
+      'an address from which it may call: 10.0.0.0/8',
+    ])
+    const widened = { issued: from('10.0.0.0/8'), address: '11.0.0.1' }
+    expect(told(from('[10.0.0.0/8, 11.0.0.0/8]'), widened)).toEqual([
+      'an address from which it may call: 10.0.0.0/8 (as its token was issued)',
+    ])
+    expect(told(from('10.0.0.0/8'), { address: '10.0.0.1' })).toEqual([])
+  })
+
+  it('names the limit or the rate that is used up, and for how long', () => {
+    const wait = () => 61_500
+    expect(told('devices: all\nrate: { calls: 5, per: 1m }', { wait })).toEqual([
+      'another moment, in 62 s: the rate of the API user is used up',
+    ])
+    const limited = mustLoad(userWith('- can: devices:get\n  limit: { calls: 5, per: 1m }')).set
+    const asked = {
+      catalog: aCatalog(),
+      set: limited,
+      principal: principalOf('u', limited.users.get('u')),
+      requests: [{ action: 'devices:get', resource: myDevice, fields: {}, values: {} }],
+      facts: () => ({}),
+    }
+    const context = { requestId: 'r', atMs: NOON, address: '' }
+    expect(explain({ ...asked, context: { ...context, wait } }).missing).toEqual([
+      'another moment, in 62 s: the limit of policies/all.yaml:8 is used up',
+    ])
+    expect(explain({ ...asked, context }).missing).toEqual([])
   })
 
   it('names the rule, its place and the first check that failed', () => {

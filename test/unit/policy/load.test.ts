@@ -47,7 +47,7 @@ describe('loadPolicySet', () => {
       'policies/b.yaml:4 "thermostat-v1" is no product id: slugs and names can be moved; write its id',
       'policies/b.yaml:6 unknown role "technican"; did you mean "technician"?',
       'policies/b.yaml:9 the answer of devices:get has no key "nmae" (answer); did you mean "name"?',
-      'policies/c.yaml:3 unknown API user "cii"',
+      'policies/c.yaml:3 unknown API user "cii"; one of the store is excepted as store:NAME',
       'policies/c.yaml:4 unknown action "deploi"; did you mean "deploy"?',
     ])
   })

@@ -98,7 +98,7 @@ describe('watchPolicies', () => {
     watchPolicies({
       folder,
       load,
-      onLoaded: (set) => loaded.push(set.users.get('u')?.grant.rules[0]?.actions.length ?? 0),
+      onLoaded: (set) => void loaded.push(set.users.get('u')?.grant.rules[0]?.actions.length ?? 0),
       onBroken: (mistakes) => broken.push(mistakes[0]?.message ?? ''),
       clock: systemClock,
       settleMs: 20,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
-import { takeCredential, valuesOf } from '../../../src/proxy/credentials.ts'
+import { findCredential, valuesOf } from '../../../src/proxy/credentials.ts'
 import { canonicalTarget } from '../../../src/proxy/target.ts'
 import { aCatalog } from '../../kit/a-route.ts'
 import { FakeExchange } from '../../kit/fakes.ts'
@@ -14,7 +14,9 @@ async function take(
   body = '',
 ) {
   const exchange = new FakeExchange(line, headers, body)
-  return takeCredential(exchange, canonicalTarget(exchange.raw.target), places)
+  const found = await findCredential(exchange, canonicalTarget(exchange.raw.target), places)
+  if (found.flaw !== undefined) throw found.flaw
+  return found
 }
 
 async function codeOf(...args: Parameters<typeof take>): Promise<string> {
@@ -25,7 +27,7 @@ async function codeOf(...args: Parameters<typeof take>): Promise<string> {
   }
 }
 
-describe('takeCredential', () => {
+describe('findCredential', () => {
   it('takes a bearer header, a query parameter or a form field, and takes it out', async () => {
     expect(await take('GET /v1/x?page=2', { authorization: 'Bearer U' })).toEqual({
       token: 'U',
@@ -115,7 +117,7 @@ describe('takeCredential', () => {
   it('does not read a body that cannot hold a token', async () => {
     const exchange = new FakeExchange('POST /v1/x', { authorization: 'Bearer U' }, '{}')
     exchange.body = () => Promise.reject(new Error('read'))
-    const credential = await takeCredential(exchange, canonicalTarget('/v1/x'), places)
+    const credential = await findCredential(exchange, canonicalTarget('/v1/x'), places)
     expect(credential.token).toBe('U')
   })
 })

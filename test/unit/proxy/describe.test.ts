@@ -5,7 +5,7 @@ import type { Boundary } from '../../../src/domain/grant.ts'
 import type { Principal } from '../../../src/domain/principal.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import type { PolicyEngine } from '../../../src/policy/policy-engine.ts'
-import { takeCredential } from '../../../src/proxy/credentials.ts'
+import { findCredential } from '../../../src/proxy/credentials.ts'
 import { createDescribe, type Asked } from '../../../src/proxy/describe.ts'
 import { createIdResolver } from '../../../src/proxy/ids.ts'
 import { createRelate } from '../../../src/proxy/relations.ts'
@@ -37,7 +37,7 @@ async function ask(line: string, given: Case = {}): Promise<Asked> {
   const catalog = { ...aCatalog([route]), actions }
   const exchange = new FakeExchange(line, headers, body === undefined ? '' : JSON.stringify(body))
   const target = canonicalTarget(exchange.raw.target)
-  const credential = await takeCredential(exchange, target, catalog.credentials)
+  const credential = await findCredential(exchange, target, catalog.credentials)
   const match = createMatchRoute(createRouteTable(catalog))
   const { params } = match(exchange.raw.method, credential.target)
   const facts = fakeDirectory(directory)

@@ -6,6 +6,7 @@ import { Secret } from '../../../src/lib/secret.ts'
 import type { Asked } from '../../../src/proxy/describe.ts'
 import { createEnforce, type EnforceParts, type Served } from '../../../src/proxy/enforce.ts'
 import { selfAnswer } from '../../../src/proxy/self.ts'
+import type { Tokens } from '../../../src/store/tokens.ts'
 import { aCatalog, aRoute, mine } from '../../kit/a-route.ts'
 import * as kit from '../../kit/fakes.ts'
 
@@ -42,6 +43,7 @@ function enforcer(overrides: Partial<EnforceParts> = {}) {
     directory,
     written: lists.fleetLists.written,
     enforce: createEnforce({
+      quota: kit.noQuota,
       ...{ catalog: aCatalog(), credentials, directory, tokens, grantOf: today },
       ...lists,
       ...overrides,
@@ -57,6 +59,29 @@ describe('enforce', () => {
       enforce(exchange, kit.aPrincipal, asked(aRoute()), { ...kit.denied, tell }, record)
     await expect(deny('No.')).rejects.toMatchObject({ code: 'forbidden', says: 'No.' })
     await expect(deny(undefined)).rejects.toMatchObject({ says: new Problem('forbidden').says })
+    expect(exchange.sent).toEqual([])
+  })
+
+  it('answers a limit that is used up with 429 and when to try again', async () => {
+    const exchange = new kit.FakeExchange('GET /v1/x')
+    const { enforce } = enforcer()
+    const over = { ...kit.denied, reason: 'over_limit' as const, retryAfterS: 17 }
+    await expect(
+      (async () => enforce(exchange, kit.aPrincipal, asked(aRoute()), over, record))(),
+    ).rejects.toMatchObject({ code: 'over_limit', status: 429, retryAfterS: 17 })
+    expect(exchange.sent).toEqual([])
+  })
+
+  it('tells nobody from where an API user may call, whatever a rule would tell', async () => {
+    const exchange = new kit.FakeExchange('GET /v1/x')
+    const { enforce } = enforcer()
+    const away = { ...kit.denied, reason: 'outside_addresses' as const, tell: 'From 10.0.0.0/8.' }
+    await expect(
+      (async () => enforce(exchange, kit.aPrincipal, asked(aRoute()), away, record))(),
+    ).rejects.toMatchObject({
+      ...{ code: 'outside_addresses', status: 403 },
+      says: new Problem('outside_addresses').says,
+    })
     expect(exchange.sent).toEqual([])
   })
 
@@ -183,30 +208,30 @@ describe('enforce', () => {
 })
 
 describe('selfAnswer', () => {
-  const answer = (
+  const answer = async (
     about: 'user' | 'token' | 'revoke',
-    revoke = () => undefined,
+    revoke: Tokens['revoke'] = async () => undefined,
     grantOf: () => Grant | undefined = today,
   ) => {
     const exchange = new kit.FakeExchange('GET /v1/x')
     const principal = { ...kit.aPrincipal, expiresAtMs: 0 }
-    selfAnswer(exchange, principal, about, { tokens: kit.fakeTokens({ revoke }), grantOf })
+    await selfAnswer(exchange, principal, about, { tokens: kit.fakeTokens({ revoke }), grantOf })
     return exchange.answers
   }
 
-  it('names only what today’s grant still names', () => {
-    const scopes = (grant: Grant | undefined) =>
-      answer('token', undefined, () => grant).map(({ body }) => body)
-    expect(scopes(today())).toMatchObject([{ scopes: ['devices:a'] }])
-    expect(scopes({ ...today(), rules: [] })).toMatchObject([{ scopes: [] }])
-    expect(scopes(undefined)).toMatchObject([{ scopes: [] }])
+  it('names only what today’s grant still names', async () => {
+    const scopes = async (grant: Grant | undefined) =>
+      (await answer('token', undefined, () => grant)).map(({ body }) => body)
+    expect(await scopes(today())).toMatchObject([{ scopes: ['devices:a'] }])
+    expect(await scopes({ ...today(), rules: [] })).toMatchObject([{ scopes: [] }])
+    expect(await scopes(undefined)).toMatchObject([{ scopes: [] }])
   })
 
-  it('T16 speaks of the caller’s own token, never of the gate’s', () => {
-    expect(answer('user')).toEqual([
+  it('T16 speaks of the caller’s own token, never of the gate’s', async () => {
+    expect(await answer('user')).toEqual([
       { status: 200, body: { username: 'acme', is_programmatic: true } },
     ])
-    expect(answer('token')).toEqual([
+    expect(await answer('token')).toEqual([
       {
         status: 200,
         body: {
@@ -217,19 +242,21 @@ describe('selfAnswer', () => {
     ])
   })
 
-  it('T16 revokes the caller’s token and says so only when it is done', () => {
+  it('T16 revokes the caller’s token and says so only when it is done', async () => {
     const revoked: unknown[] = []
     const exchange = new kit.FakeExchange('DELETE /v1/x')
-    const revoke = (which: unknown) => {
-      revoked.push(which)
+    const revoke: Tokens['revoke'] = async (which, by) => {
+      await Promise.resolve()
+      expect(exchange.answers).toEqual([])
+      revoked.push(which, by)
       return undefined
     }
-    const tokens = kit.fakeTokens({ revoke: (which) => revoke(which) })
-    selfAnswer(exchange, kit.aPrincipal, 'revoke', { tokens, grantOf: today })
-    expect(revoked).toEqual([{ tokenId: kit.aPrincipal.tokenId }])
-    const failing = () => {
+    const tokens = kit.fakeTokens({ revoke })
+    await selfAnswer(exchange, kit.aPrincipal, 'revoke', { tokens, grantOf: today })
+    expect(revoked).toEqual([{ tokenId: kit.aPrincipal.tokenId }, 'self'])
+    const failing = async () => {
       throw new Problem('store_unavailable')
     }
-    expect(() => answer('revoke', failing)).toThrow(/store_unavailable/)
+    await expect(answer('revoke', failing)).rejects.toThrow(/store_unavailable/)
   })
 })

@@ -4,9 +4,8 @@ import {
   compileForwardList,
   forwardableHeaders,
   headProblem,
-  ownLocation,
-  upstreamRequestId,
 } from '../../../src/proxy/headers.ts'
+import { ownLocation, upstreamRequestId } from '../../../src/proxy/answer-head.ts'
 import { parseUpstreamOrigin } from '../../../src/upstream/origin.ts'
 
 const raw = (...rawHeaders: string[]) => ({

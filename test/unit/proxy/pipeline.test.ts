@@ -5,6 +5,7 @@ import type { Route } from '../../../src/domain/catalog.ts'
 import { Problem, type ProblemCode } from '../../../src/domain/problem.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { PolicyEngine } from '../../../src/policy/policy-engine.ts'
+import { createIdentify, createObservedUntil } from '../../../src/proxy/caller.ts'
 import { createDecide } from '../../../src/proxy/decide.ts'
 import { createDescribe } from '../../../src/proxy/describe.ts'
 import { createEnforce } from '../../../src/proxy/enforce.ts'
@@ -54,9 +55,17 @@ function stage({ tokens: played = {}, decide, parts = {}, directory: facts = {} 
     describe: createDescribe(catalog, ids, createRelate({ directory, ids, policy })),
     decide: createDecide(policy, directory),
     enforce: createEnforce({
+      quota: kit.noQuota,
       ...{ catalog, credentials, directory, tokens, ...kit.uncutLists() },
       grantOf: () => kit.aPrincipal.issued,
     }),
+    identify: createIdentify({
+      tokens,
+      observedUntil: createObservedUntil(policy, undefined),
+      fingerprint: notAsked,
+    }),
+    observe: notAsked,
+    warnBeforeMs: 14 * 86_400_000,
     ...parts,
   })
   return { pipeline, audit, directory, faults }
@@ -66,6 +75,10 @@ async function run(exchange: kit.FakeExchange, play: Play = {}) {
   const staged = stage(play)
   await staged.pipeline(exchange)
   return { ...staged, exchange, code: exchange.rejections[0]?.code }
+}
+
+const notAsked = (): never => {
+  throw new Error('nobody is observed')
 }
 
 const fail = (code: ProblemCode) => () => {
@@ -282,7 +295,7 @@ describe('pipeline', () => {
   it('asks the epoch and sends in one turn', async () => {
     let other = 'not run'
     const exchange = new kit.FakeExchange(line, bearer)
-    const confirm = () => queueMicrotask(() => (other = 'run'))
+    const confirm = () => void setImmediate(() => (other = 'run'))
     exchange.onSend = () => expect(other).toBe('not run')
     await run(exchange, { tokens: { confirm } })
     expect([exchange.sent.length, exchange.rejections]).toEqual([1, []])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { endOf, hasExpired } from '../../../src/store/expiry.ts'
+import { endOf, limitsOf, runsOutAt, standingOf } from '../../../src/store/expiry.ts'
 import { day, start } from '../../kit/tokens.ts'
 import type { Expiry } from '../../../src/domain/grant.ts'
 
@@ -103,9 +103,100 @@ const rows: Row[] = [
   ],
 ]
 
-describe('hasExpired', () => {
+function rowOf(issued: Expiry) {
+  return {
+    createdAtMs: start,
+    expiresAtMs: endOf(issued, start),
+    notBeforeMs: issued.notBeforeMs,
+    idleMs: issued.idleMs,
+  }
+}
+
+describe('standingOf', () => {
   it.each(rows)('%s', (_, issued, today, usedAt, now, expired) => {
-    const row = { createdAtMs: start, expiresAtMs: endOf(issued, start), idleMs: issued.idleMs }
-    expect(hasExpired(row, today, usedAt, now)).toBe(expired)
+    const standing = standingOf(rowOf(issued), today, usedAt, now)
+    expect(['ended', 'idle'].includes(standing)).toBe(expired)
+  })
+
+  const from: Expiry = { kind: 'never', notBeforeMs: start + 10 * day }
+  it.each([
+    ['T07 before its beginning, 1 ms', from, undefined, start + 10 * day - 1, 'not_yet_valid'],
+    ['T07 at its beginning', from, undefined, start + 10 * day, 'valid'],
+    ['A14 clock 400 days back', from, undefined, start - 400 * day, 'not_yet_valid'],
+    [
+      'today puts the beginning off',
+      from,
+      { kind: 'never', notBeforeMs: start + 20 * day },
+      start + 20 * day - 1,
+      'not_yet_valid',
+    ],
+    [
+      'today never brings the beginning forward',
+      from,
+      { kind: 'never', notBeforeMs: start },
+      start + 10 * day - 1,
+      'not_yet_valid',
+    ],
+    ['today without one takes none away', from, never, start + 10 * day - 1, 'not_yet_valid'],
+    [
+      'today sets one where there was none',
+      never,
+      { kind: 'never', notBeforeMs: start + day },
+      start,
+      'not_yet_valid',
+    ],
+    [
+      'an end that has come counts before a beginning that has not',
+      from,
+      { kind: 'date', atMs: start + day },
+      start + day,
+      'ended',
+    ],
+    [
+      'idle counts from the beginning until the first use',
+      { ...idle, notBeforeMs: start + 60 * day },
+      undefined,
+      start + 90 * day - 1,
+      'valid',
+    ],
+    [
+      'idle from the beginning, at equality',
+      { ...idle, notBeforeMs: start + 60 * day },
+      undefined,
+      start + 90 * day,
+      'idle',
+    ],
+    [
+      'a beginning that today puts off does not stretch the idle time',
+      idle,
+      { kind: 'never', notBeforeMs: start + 60 * day },
+      start + 60 * day,
+      'idle',
+    ],
+  ] satisfies [string, Expiry, Expiry | undefined, number, string][])(
+    '%s',
+    (_, issued, today, now, standing) => {
+      expect(standingOf(rowOf(issued), today, undefined, now)).toBe(standing)
+    },
+  )
+})
+
+describe('limitsOf and runsOutAt', () => {
+  it('take the tighter of the row and of today, each by itself', () => {
+    const row = rowOf({ ...date, idleMs: 9 * day, notBeforeMs: start })
+    const today: Expiry = { ...lifetime, idleMs: 30 * day, notBeforeMs: start + day }
+    expect(limitsOf(row, today)).toEqual({
+      expiresAtMs: start + 90 * day,
+      notBeforeMs: start + day,
+      idleMs: 9 * day,
+    })
+  })
+
+  it('say when it runs out unused: idle after the last use, or its end where that comes first', () => {
+    const row = rowOf({ ...lifetime, idleMs: 30 * day })
+    expect(runsOutAt(row, undefined, undefined)).toBe(start + 30 * day)
+    expect(runsOutAt(row, undefined, start + 20 * day)).toBe(start + 50 * day)
+    expect(runsOutAt(row, undefined, start + 80 * day)).toBe(start + 90 * day)
+    expect(runsOutAt(rowOf(never), never, start)).toBeUndefined()
   })
 })

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { mintToken, parseToken, scannerPattern } from '../../../src/store/token-format.ts'
+import {
+  couldBeCloudToken,
+  mintId,
+  mintToken,
+  parseToken,
+  scannerPattern,
+} from '../../../src/store/token-format.ts'
 
 describe('mintToken', () => {
   it('gives the documented shape, and the parser reads back the id', () => {
@@ -81,6 +87,40 @@ describe('parseToken', () => {
     const before = performance.now()
     for (let i = 0; i < 100_000; i++) parseToken(huge, 'u')
     expect(performance.now() - before).toBeLessThan(500)
+  })
+})
+
+describe('couldBeCloudToken', () => {
+  it.each([
+    ['40 hex digits', 'ab'.repeat(20), true],
+    ['16 letters', 'a'.repeat(16), true],
+    ['15 letters', 'a'.repeat(15), false],
+    ['512 letters', 'a'.repeat(512), true],
+    ['513 letters', 'a'.repeat(513), false],
+    [
+      'T15 a JWT, which is looked up like any other and never read',
+      `${'eyJ'.repeat(9)}.e30.`,
+      true,
+    ],
+    ['every letter of RFC 6750', 'azAZ09-._~+/aaaaaa==', true],
+    ['padding in the middle', `${'a'.repeat(16)}=a`, false],
+    ['a space', `${'a'.repeat(16)} `, false],
+    ['a line end', `${'a'.repeat(16)}\n`, false],
+    ['a NUL', `${'a'.repeat(16)}\0`, false],
+    ['non-ASCII', `${'a'.repeat(16)}é`, false],
+    ["T14 one of the gate's own, whatever kind", mintToken('o', randomBytes).token, false],
+    ["the gate's own prefix alone", `fg_${'a'.repeat(30)}`, false],
+    ["the gate's own prefix in capitals", `FG_${'a'.repeat(30)}`, false],
+  ])('%s', (_, text, could) => {
+    expect(couldBeCloudToken(text)).toBe(could)
+  })
+})
+
+describe('mintId', () => {
+  it('gives twelve letters, others each time', () => {
+    const ids = Array.from({ length: 100 }, () => mintId(randomBytes))
+    expect(ids.every((id) => /^[0-9A-Za-z]{12}$/.test(id))).toBe(true)
+    expect(new Set(ids).size).toBe(100)
   })
 })
 

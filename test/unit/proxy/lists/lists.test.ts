@@ -180,7 +180,7 @@ describe('a paged list', () => {
       wrap: (policy) => ({
         ...policy,
         revision: 'r',
-        user: (name) => policy.user(name),
+        userOf: (who) => policy.userOf(who),
         decide: (...args) => policy.decide(...args),
         items: (...args) => ({
           ...policy.items(...args),
@@ -240,7 +240,7 @@ describe('a paged list', () => {
       wrap: (policy) => ({
         ...policy,
         revision: 'r',
-        user: (name) => policy.user(name),
+        userOf: (who) => policy.userOf(who),
         decide: (...args) => policy.decide(...args),
         items: (...args) => {
           const own = policy.items(...args)
@@ -272,6 +272,14 @@ describe('what changes while the cloud takes its time', () => {
     await expect(rig(limited, { recheck }).ask(list)).rejects.toMatchObject({ status: 401 })
   })
 
+  it('a token that dies is not answered either where the store has to be read again', async () => {
+    const recheck = async () => {
+      throw new Problem('suspended')
+    }
+    await expect(rig(limited, { recheck }).ask(list)).rejects.toMatchObject({ code: 'suspended' })
+    expect((await rig(limited, { recheck: async () => undefined }).ask(list)).status).toBe(200)
+  })
+
   it('policies that change are asked again', async () => {
     let asked = 0
     const gate = rig(limited, {
@@ -280,7 +288,7 @@ describe('what changes while the cloud takes its time', () => {
         get revision() {
           return asked > 1 ? 'after' : 'before'
         },
-        user: (name) => policy.user(name),
+        userOf: (who) => policy.userOf(who),
         items(...args) {
           asked += 1
           const own = policy.items(...args)

@@ -296,6 +296,7 @@ describe('rights while a stream is open', () => {
   it.each([
     ['invalid_token', 'revoked'],
     ['expired_token', 'expired'],
+    ['suspended', 'suspended'],
     ['store_unavailable', 'store_unavailable'],
   ] as const)('ends it at %s as %s', async (code, ended) => {
     const store: { problem?: Problem } = {}
@@ -309,6 +310,43 @@ describe('rights while a stream is open', () => {
     store.problem = new Problem(code)
     rig.pass(200)
     expect(await outcome).toMatchObject({ ended })
+  })
+
+  it('ends it where the store, read again, has lost the token; and asks it once at a time', async () => {
+    const asked: PromiseWithResolvers<void>[] = []
+    const recheck = () => {
+      if (asked.length === 0 && !begun) return undefined
+      const answer = Promise.withResolvers<void>()
+      asked.push(answer)
+      return answer.promise
+    }
+    let begun = false
+    const rig = streamsRig({ tokens: fakeTokens({ recheck }) })
+    const { outcome, sink } = await rig.opened()
+    begun = true
+    rig.pass(600)
+    expect([asked.length, sink.open]).toEqual([1, true])
+    asked[0]?.resolve()
+    await settled()
+    rig.pass(200)
+    expect([asked.length, sink.open]).toEqual([2, true])
+    asked[1]?.reject(new Problem('invalid_token'))
+    expect(await outcome).toMatchObject({ ended: 'revoked' })
+  })
+
+  it('ends it within a second where the store does not answer', async () => {
+    let asked = 0
+    const recheck = () => {
+      asked += 1
+      return asked === 1 ? undefined : new Promise<void>(() => {})
+    }
+    const rig = streamsRig({ tokens: fakeTokens({ recheck }) })
+    const { outcome, sink } = await rig.opened()
+    rig.pass(600)
+    expect(sink.open).toBe(true)
+    rig.pass(600)
+    expect(await outcome).toMatchObject({ ended: 'store_unavailable' })
+    expect(asked).toBe(2)
   })
 
   it('ends it where the policies no longer admit it', async () => {

@@ -1,0 +1,74 @@
+/** Observation put together from the configuration: who is observed, what becomes of their requests, and when their streams end. */
+
+import { openFingerprints } from './audit/fingerprints.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import type { Config } from './config/config.ts'
+import type { Clock } from './domain/clock.ts'
+import { Problem } from './domain/problem.ts'
+import type { Log } from './lib/log.ts'
+import type { PolicyEngine } from './policy/policy-engine.ts'
+import { createIdentify, createObservedUntil, type Identify } from './proxy/caller.ts'
+import { createObserve, type Observe, type ObserveParts } from './proxy/observe.ts'
+import { announceObservation } from './proxy/observe-notice.ts'
+import { createPassages } from './proxy/passages.ts'
+import { createDescribeStranger } from './proxy/strangers.ts'
+import type { Tokens } from './store/tokens.ts'
+import type { Directory } from './upstream/directory.ts'
+
+export type OpenObserveParts = Omit<
+  ObserveParts,
+  'describeStranger' | 'passages' | 'tokens' | 'grantOf'
+> & {
+  policy: PolicyEngine
+  tokens: Tokens
+  directory: Directory
+  audit: Pick<AuditLog, 'state'>
+  clock: Clock
+  log: Log
+}
+
+export type Observing = Disposable & { identify: Identify; observe: Observe }
+
+/** Disposing of it breaks off the event streams of those who are observed. @throws Error where the key of fingerprints cannot be kept */
+export function openObserve(
+  config: Pick<Config, 'audit' | 'observeUntilMs' | 'rations' | 'streams'>,
+  parts: OpenObserveParts,
+): Observing {
+  const { policy, tokens, catalog, directory, clock, audit } = parts
+  const observedUntil = createObservedUntil(policy, config.observeUntilMs)
+  const passages = createPassages({
+    ...{ tokens, observedUntil, audit, clock, every },
+    recheckMs: config.streams.recheckMs,
+  })
+  const describeStranger = createDescribeStranger({
+    ...{ catalog, directory, clock },
+    perMinute: config.rations.unknownPerMinute,
+  })
+  // There are strangers only where everybody is observed.
+  const everybody = config.observeUntilMs !== undefined
+  const fingerprint = everybody ? openFingerprints(config.audit.folder) : noStrangers
+  const announced = announceObservation({
+    ...{ everybodyUntilMs: config.observeUntilMs, clock, every, log: parts.log },
+    users: () => policy.set.users.values(),
+  })
+  return {
+    identify: createIdentify({ tokens, observedUntil, fingerprint }),
+    observe: createObserve({
+      ...{ ...parts, describeStranger, passages },
+      grantOf: (principal) => policy.userOf(principal)?.grant,
+    }),
+    [Symbol.dispose]() {
+      announced[Symbol.dispose]()
+      passages[Symbol.dispose]()
+    },
+  }
+}
+
+function noStrangers(): never {
+  throw new Problem('internal', { cause: 'a stranger where not everybody is observed' })
+}
+
+function every(ms: number, callback: () => void): Disposable {
+  const timer = setInterval(callback, ms)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}

@@ -1,0 +1,67 @@
+/** The meter on rate-limiter-flexible: a window for each limit of each API user, from its first call on. */
+
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import type { Clock } from '../domain/clock.ts'
+import type { Charge } from '../domain/decision.ts'
+import type { Meter } from './meter.ts'
+
+export function createMeter(clock: Pick<Clock, 'monotonic'>): Meter {
+  // What a key may hold differs by limit and by share, so the counts are compared here and not by the library.
+  const counts = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 1 })
+  /** Limits without room, and when their window ends (monotonic milliseconds). */
+  const spent = new Map<string, number>()
+  let replicas = 1
+
+  function roomOf({ limit }: Charge): number {
+    return Math.max(1, Math.floor(limit.calls / replicas))
+  }
+
+  async function takeOne(charge: Charge): Promise<boolean> {
+    const { key, limit } = charge
+    const { consumedPoints, msBeforeNext } = await counts.penalty(key, 1, window(limit.perS))
+    const taken = consumedPoints <= roomOf(charge)
+    if (!taken) {
+      await giveBack(charge)
+      note(key, Math.max(1, msBeforeNext))
+    }
+    return taken
+  }
+
+  async function giveBack({ key, limit }: Charge): Promise<void> {
+    await counts.reward(key, 1, window(limit.perS))
+  }
+
+  function note(key: string, waitMs: number): void {
+    const now = clock.monotonic()
+    for (const [other, endsMs] of spent) if (endsMs <= now) spent.delete(other)
+    spent.set(key, now + waitMs)
+  }
+
+  return {
+    wait({ key }) {
+      const endsMs = spent.get(key)
+      if (endsMs === undefined) return 0
+      const leftMs = endsMs - clock.monotonic()
+      if (leftMs > 0) return leftMs
+      spent.delete(key)
+      return 0
+    },
+    async take(charges) {
+      const taken = await Promise.all(charges.map(takeOne))
+      const first = taken.indexOf(false)
+      if (first === -1) return undefined
+      await Promise.all(charges.flatMap((charge, i) => (taken[i] === true ? giveBack(charge) : [])))
+      return charges[first]
+    },
+    share(live) {
+      if (live === replicas) return
+      replicas = Math.max(1, live)
+      // A smaller crowd makes room at once; a larger one is noticed at the next call.
+      spent.clear()
+    },
+  }
+}
+
+function window(perS: number): { customDuration: number } {
+  return { customDuration: perS }
+}

@@ -1,0 +1,63 @@
+/** Shows a list by copying bytes of the answer: quicker than to parse it, where it is plain and a grant by ids tells what is shown. */
+
+import { checkCloudJson, parseCloudText } from '../../lib/cloud-json.ts'
+import { NotPlain } from '../../lib/json-bytes.ts'
+import { assemble, sideOfAnswer, textAround } from './assemble.ts'
+import type { Look } from './look.ts'
+import type { AnsweredList, ShownList } from './parsed-list.ts'
+import { canBeRaw, findRawItems, type RawItems } from './raw-items.ts'
+import { RawShow } from './raw-show.ts'
+import { createShow, type Show } from './show.ts'
+
+/**
+ * `undefined`: it must be parsed.
+ * @throws CloudJsonFault, Problem `unfilterable_answer`
+ */
+export async function showRaw(look: Look, list: AnsweredList): Promise<ShownList | undefined> {
+  const { answer, judge, served } = list.looked
+  // Other grants look at what is in the items, for which these would have to be parsed one by one.
+  if (!canBeRaw(answer) || !judge.narrow.some(({ attribute }) => attribute === 'id')) {
+    return undefined
+  }
+  const raw = rawItemsOf(list)
+  if (raw === undefined) return undefined
+  const { indexes, kinds, obligations } = await look.among(list.looked, raw.items)
+  const show = createShow(answer, answer.secrets, served.decision.obligations)
+  const shown = new RawShow(raw, show, answer.items.sides)
+  for (let nth = 0; nth < indexes.length; nth += 1) {
+    const shownBy = obligations[kinds[nth] ?? 0] ?? served.decision.obligations
+    shown.add(indexes[nth] ?? 0, shownBy)
+  }
+  const [before, after] = around(list, raw, show)
+  const body = Buffer.concat([Buffer.from(before), shown.done(), Buffer.from(after)])
+  return { body, total: indexes.length }
+}
+
+function rawItemsOf({ contentType, body, looked, resource }: AnsweredList): RawItems | undefined {
+  const writtenIn = checkCloudJson(contentType, body)
+  try {
+    return findRawItems(body, writtenIn, looked.answer, resource)
+  } catch (error) {
+    if (error instanceof NotPlain) return undefined
+    throw error
+  }
+}
+
+/** What goes before and after the list: little, so that it is parsed like any answer. */
+function around(
+  { body, looked: { answer } }: AnsweredList,
+  { start, end }: RawItems,
+  show: Show,
+): readonly [before: string, after: string] {
+  if (answer.at === '') return ['', '']
+  const root = parseCloudText(`${body.toString('utf8', 0, start)}[]${body.toString('utf8', end)}`)
+  const result = assemble({
+    answer,
+    root,
+    items: [],
+    show,
+    sides: answer.items.sides.map((side) => sideOfAnswer(root, side)),
+    numbers: new Map(),
+  })
+  return textAround(result, answer.at)
+}

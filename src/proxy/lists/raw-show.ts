@@ -1,0 +1,118 @@
+/** Shows raw items: copies the bytes of the entries that may be seen, and nothing else. */
+
+import type { Side } from '../../domain/catalog.ts'
+import type { Obligations } from '../../domain/decision.ts'
+import { parseCloudText } from '../../lib/cloud-json.ts'
+import { ByteWriter } from '../../lib/byte-writer.ts'
+import type { Shape } from '../../lib/json-shape.ts'
+import { stripKeys, type Strip } from '../cut.ts'
+import { toText } from './body.ts'
+import type { RawItems } from './raw-items.ts'
+import type { Cut, Show } from './show.ts'
+
+const comma = 0x2c
+const openArray = 0x5b
+const closeArray = 0x5d
+const openObject = 0x7b
+const closeObject = 0x7d
+
+/** Of the entries with one key. `rewrite`: something within the value may be stripped. */
+type Fate = 'drop' | 'copy' | 'rewrite'
+
+type RawCut = {
+  cut: Cut
+  /** By a key's number. */
+  fates: readonly Fate[]
+  /** By a key's number: the sides that it is a key of. */
+  speaks: readonly (readonly number[])[]
+}
+
+export class RawShow {
+  readonly #raw: RawItems
+  readonly #show: Pick<Show, 'cutOf' | 'speak'>
+  readonly #sides: readonly Side[]
+  readonly #cuts = new Map<Obligations, RawCut>()
+  readonly #out: ByteWriter
+  #count = 0
+
+  constructor(raw: RawItems, show: Pick<Show, 'cutOf' | 'speak'>, sides: readonly Side[]) {
+    this.#raw = raw
+    this.#show = show
+    this.#sides = sides
+    this.#out = new ByteWriter(raw.end - raw.start)
+    this.#out.byte(openArray)
+  }
+
+  add(index: number, obligations: Obligations): void {
+    const { text, entries, firsts } = this.#raw
+    const { respelled } = entries
+    const { cut, fates, speaks } = this.#cutFor(obligations)
+    const out = this.#out
+    const first = firsts[index] ?? 0
+    const after = firsts[index + 1] ?? first
+    if (this.#count > 0) out.byte(comma)
+    this.#count += 1
+    out.byte(openObject)
+    // What is copied one after the other is copied at once, with what is between.
+    let from = 0
+    let to = 0
+    let last = -2
+    let pieces = 0
+    for (let entry = first; entry < after; entry += 1) {
+      const key = entries.key(entry)
+      const fate = fates[key] ?? 'drop'
+      if (fate === 'drop') continue
+      const isCopied = fate === 'copy' && (respelled.size === 0 || !respelled.has(entry))
+      if (!isCopied || last !== entry - 1) {
+        if (from < to) out.copy(text, from, to)
+        if (pieces > 0) out.byte(comma)
+        pieces += 1
+        from = entries.start(entry)
+      }
+      to = isCopied ? entries.end(entry) : from
+      last = isCopied ? entry : -2
+      if (!isCopied) out.text(this.#rewritten(entry, cut.strip))
+      for (const side of speaks[key] ?? []) this.#show.speak(side, this.#raw.plainAt(entry), cut)
+    }
+    if (from < to) out.copy(text, from, to)
+    out.byte(closeObject)
+  }
+
+  /** The list, brackets included. */
+  done(): Buffer {
+    this.#out.byte(closeArray)
+    return this.#out.written()
+  }
+
+  /** As it would be written had all been parsed. */
+  #rewritten(entry: number, strip: Strip): string {
+    const { entries, shape, valueAt } = this.#raw
+    const value = parseCloudText(valueAt(entry))
+    stripKeys(value, strip)
+    return `${JSON.stringify(shape.names[entries.key(entry)])}:${toText(value)}`
+  }
+
+  #cutFor(obligations: Obligations): RawCut {
+    let raw = this.#cuts.get(obligations)
+    if (raw === undefined) {
+      const { names, below } = this.#raw.shape
+      const cut = this.#show.cutOf(obligations)
+      const { keep, strip, open } = cut
+      const fateOf = (name: string, key: number): Fate => {
+        if (strip.has(name) || keep?.has(name) === false) return 'drop'
+        return holdsAny(below[key], strip) ? 'rewrite' : 'copy'
+      }
+      const isOf = (name: string) => (side: number) => this.#sides[side]?.of === name
+      const speaks = names.map((name) => open.filter(isOf(name)))
+      raw = { cut, fates: names.map(fateOf), speaks }
+      this.#cuts.set(obligations, raw)
+    }
+    return raw
+  }
+}
+
+/** True where an object there, at any depth, has a key of these. */
+function holdsAny(shape: Shape | undefined, strip: Strip): boolean {
+  if (shape === undefined || strip.size === 0) return false
+  return shape.names.some((name, key) => strip.has(name) || holdsAny(shape.below[key], strip))
+}

@@ -1,0 +1,160 @@
+/** The life of an observed request: routed, described, decided and recorded as ever, and sent on whatever that came to. */
+
+import type { DecisionFields, OutcomeFields } from '../audit/audit-log.ts'
+import type { AccessRequest, Resource } from '../domain/access-request.ts'
+import type { Catalog, Route } from '../domain/catalog.ts'
+import { Problem } from '../domain/problem.ts'
+import type { Tokens } from '../store/tokens.ts'
+import type { UpstreamCredentials } from '../upstream/credentials.ts'
+import type { Quota } from '../upstream/quota.ts'
+import { asItCame, loggedPath } from './as-it-came.ts'
+import type { Observee, Stranger } from './caller.ts'
+import type { Credential } from './credentials.ts'
+import type { Decide } from './decide.ts'
+import type { Asked, Describe } from './describe.ts'
+import { writes } from './enforce.ts'
+import type { Exchange } from './exchange.ts'
+import { forgetter, type Memory } from './forgetting.ts'
+import { compileForwardList } from './headers.ts'
+import type { Passages } from './passages.ts'
+import type { RequestRecord } from './record.ts'
+import { noted } from './counted.ts'
+import type { MatchRoute } from './routing.ts'
+import { selfAnswer, type SelfParts } from './self.ts'
+import { sketchOf } from './sketch.ts'
+import { wouldCut } from './would-cut.ts'
+
+export type Observe = (
+  exchange: Exchange,
+  credential: Credential,
+  caller: Observee | Stranger,
+  record: RequestRecord,
+) => Promise<OutcomeFields>
+
+export type ObserveParts = SelfParts &
+  Memory & {
+    catalog: Catalog
+    tokens: Pick<Tokens, 'confirm' | 'revoke'>
+    matchRoute: MatchRoute
+    describe: Describe
+    /** Costs the cloud next to nothing, for anybody may ask. */
+    describeStranger: Describe<Stranger>
+    decide: Decide
+    credentials: UpstreamCredentials
+    passages: Passages
+    /** Told of a fault of our own, which does not hold the request up. */
+    onFault: (problem: Problem, requestId: string) => void
+    quota: Pick<Quota, 'note' | 'refused'>
+  }
+
+/** What is known of a request, as far as it could be described. */
+type Seen = {
+  route: Route | undefined
+  resource: Resource
+  target: string
+  requests: readonly AccessRequest[]
+  result: DecisionFields['result']
+  would?: 'filter'
+  problem?: Problem
+  /** As the route has it upstream. */
+  upstreamTarget?: string
+}
+
+/** All of them count as one: whoever makes up tokens is not many. */
+const STRANGERS = 'unknown callers'
+const nowhere: Resource = { type: 'none' }
+
+export function createObserve(parts: ObserveParts): Observe {
+  const { catalog, tokens, matchRoute, credentials } = parts
+  const forwarded = compileForwardList(catalog.forwardHeaders)
+
+  return async (exchange, credential, caller, record) => {
+    const seen = await look(exchange, credential, caller, record)
+    const { would } = seen
+    const observed = { ...caller.observed, ...(would !== undefined && { would }) }
+    const isMinted = caller.kind === 'observed' && caller.principal.tokenKind === 'minted'
+    if (isMinted && isOfAccount(exchange, credential)) {
+      return answerItself(exchange, caller, seen, () => record.observe(seen, observed))
+    }
+    const authorization = isMinted
+      ? { of: 'gate' as const, credential: credentials.for(seen.resource) }
+      : { of: 'client' as const }
+    const { parameter } = catalog.credentials
+    const request = await asItCame(exchange, credential, { authorization, forwarded, parameter })
+    await record.observe(seen, observed)
+    if (caller.kind === 'observed') await tokens.confirm(caller.principal)
+    const user = caller.kind === 'observed' ? caller.principal.user : STRANGERS
+    const outcome = await noted(parts.quota, user, () =>
+      exchange.pass(request, (end) => parts.passages.hold(caller, end)),
+    )
+    if (writes(exchange) && outcome.status < 400) {
+      forgetter(parts, seen.requests, seen.upstreamTarget ?? request.target)()
+    }
+    return outcome
+  }
+
+  /** Whatever is wrong with it is written down, and no reason to keep it. */
+  async function look(
+    exchange: Exchange,
+    credential: Credential,
+    caller: Observee | Stranger,
+    record: RequestRecord,
+  ): Promise<Seen> {
+    const bare = {
+      resource: nowhere,
+      target: loggedPath(credential.target, credential.token),
+      requests: [],
+    }
+    let seen: Omit<Seen, 'result'> = { ...bare, route: undefined }
+    try {
+      const { route, params } = matchRoute(exchange.raw.method, credential.target)
+      record.note(route)
+      seen = { ...seen, route, ...sketchOf(catalog.resources, route, params, credential.target) }
+      if (caller.kind === 'stranger') {
+        const asked = await parts.describeStranger(exchange, route, params, credential, caller)
+        return { ...seen, ...found(asked), result: { outcome: 'deny', reason: caller.refusal } }
+      }
+      if (caller.flaw !== undefined) throw caller.flaw
+      const { principal } = caller
+      const asked = await parts.describe(exchange, route, params, credential, principal)
+      seen = { ...seen, ...found(asked) }
+      const result = await parts.decide(principal, asked, record.context)
+      return { ...seen, result, ...(wouldCut(asked, result) && { would: 'filter' as const }) }
+    } catch (thrown) {
+      const problem = Problem.from(thrown)
+      if (problem.code === 'internal') parts.onFault(problem, exchange.envelope.requestId)
+      const reason = caller.kind === 'stranger' ? caller.refusal : problem.code
+      return { ...seen, result: { outcome: 'deny', reason }, problem }
+    }
+  }
+
+  /** About the account that a token is of: with the gate's own credential it would be about the gate's. */
+  function isOfAccount({ raw }: Exchange, { target }: Credential): boolean {
+    // In any letter case: the cloud may not mind it.
+    const segments = target.segments.map((segment) => segment.toLowerCase())
+    try {
+      return matchRoute(raw.method, { ...target, segments }).route.kind.kind === 'self'
+    } catch (thrown) {
+      return Problem.from(thrown).code === 'refused_route'
+    }
+  }
+
+  /** @throws Problem where it is nothing that the gate answers */
+  async function answerItself(
+    exchange: Exchange,
+    caller: Observee | Stranger,
+    { route, problem }: Seen,
+    commit: () => Promise<void>,
+  ): Promise<OutcomeFields> {
+    if (problem !== undefined) throw problem
+    if (caller.kind === 'stranger' || route?.kind.kind !== 'self')
+      throw new Problem('refused_route')
+    await commit()
+    await tokens.confirm(caller.principal)
+    return selfAnswer(exchange, caller.principal, route.kind.answer, parts)
+  }
+}
+
+function found({ target, requests, resource, upstream }: Asked) {
+  return { target, requests, resource, upstreamTarget: upstream.target }
+}

@@ -1,0 +1,111 @@
+/** The cloud's quota, which everybody behind the gate shares: counted, forecast, and dealt out so that nobody takes it all. */
+
+import { Problem } from '../domain/problem.ts'
+import type { Clock } from '../domain/clock.ts'
+import { createBackOff } from './back-off.ts'
+import { createCallCounts } from './call-counts.ts'
+
+export type QuotaOptions = {
+  /** What the cloud lets one address call, in so many milliseconds. */
+  calls: number
+  perMs: number
+  /** Share kept for the gate's own look-ups, 0 to 1. */
+  reserve: number
+  clock: Pick<Clock, 'monotonic'>
+}
+
+/** For people: how much is used, by whom, and when at this pace none is left. */
+export type Forecast = {
+  calls: number
+  perS: number
+  used: number
+  /** Of these the gate's own. */
+  own: number
+  /** Calls a minute, of the last minute. */
+  pace: number
+  /** Whole seconds; absent: at this pace there is always some left. */
+  exhaustedInS?: number
+  /** Whole seconds for which the cloud has asked to be left alone. */
+  backingOffS?: number
+  /** Who uses most, at most ten. */
+  users: readonly { user: string; used: number }[]
+}
+
+export interface Quota {
+  /** Counts a call made for an API user. @throws Problem `upstream_quota`, with the seconds until there is room */
+  take(user: string): void
+  /** Counts one of the gate's own. @throws as `take`, once nothing at all is left */
+  takeOwn(): void
+  /** Counts a call that is made in any case. `undefined`: one of the gate's own. */
+  note(user: string | undefined): void
+  /** The cloud answered 429. `user`: whose call it was; undefined: the gate's own. */
+  refused(user: string | undefined, retryAfterS: number | undefined): void
+  /** How many gates call from the same address: each takes its part. */
+  share(replicas: number): void
+  forecast(): Forecast
+}
+
+/** From this part of the clients' quota on, nobody gets more than a fair part of it. */
+const contested = 0.8
+
+export function createQuota(options: QuotaOptions): Quota {
+  const { calls, perMs, reserve, clock } = options
+  const counts = createCallCounts({ perMs, clock })
+  const backOff = createBackOff(clock)
+  let replicas = 1
+
+  const all = () => Math.max(1, Math.floor(calls / replicas))
+  /** What the gate has not used of its reserve stays reserved. */
+  const forClients = () => all() - Math.max(Math.floor(all() * reserve), counts.own())
+
+  function assertRoom(user: string): void {
+    const waitS = backOff.of(user)
+    if (waitS > 0) throw refusal(waitS, 'the device cloud answered 429')
+    const mine = counts.of(user)
+    const budget = forClients()
+    const total = counts.clients()
+    if (total >= budget) throw refusal(counts.nextRoomS(), 'the quota is used up')
+    const crowd = counts.users() + (mine === 0 ? 1 : 0)
+    if (total >= budget * contested && mine >= budget / crowd) {
+      throw refusal(counts.nextRoomS(), 'this API user has had its fair part of the quota')
+    }
+  }
+
+  return {
+    take(user) {
+      assertRoom(user)
+      counts.add(user)
+    },
+    takeOwn() {
+      const waitS = backOff.of(undefined)
+      if (waitS > 0) throw refusal(waitS, 'the device cloud answered 429')
+      if (counts.clients() + counts.own() >= all()) {
+        throw refusal(counts.nextRoomS(), 'the quota is used up')
+      }
+      counts.add(undefined)
+    },
+    note: (user) => counts.add(user),
+    refused: (user, retryAfterS) => backOff.refused(user, retryAfterS),
+    share(live) {
+      replicas = Math.max(1, live)
+    },
+    forecast() {
+      const used = counts.clients() + counts.own()
+      const pace = counts.lastMinute()
+      const left = all() - used
+      const backingOffS = backOff.of(undefined)
+      // At a pace that the window refills there is always some left.
+      const outruns = pace * (perMs / 60_000) > all()
+      return {
+        ...{ calls: all(), perS: perMs / 1_000, used, own: counts.own(), pace },
+        ...(outruns && { exhaustedInS: Math.max(0, Math.ceil((left / pace) * 60)) }),
+        ...(backingOffS > 0 && { backingOffS }),
+        users: counts.top(10),
+      }
+    },
+  }
+}
+
+function refusal(retryAfterS: number, cause: string): Problem {
+  return new Problem('upstream_quota', { cause, retryAfterS: Math.max(1, retryAfterS) })
+}
