@@ -7,6 +7,8 @@ const { upstream, policies, config, mint = 'all' } = readGateArgument(process.ar
 const gate = await startTestGate({
   upstream: { url: upstream.url, token: upstream.token ?? 'benchmark-upstream-credential' },
   policies: { 'users.yaml': policies },
+  // What is measured is the gate, not the cloud's patience.
+  quota: '{ calls: 1000000, per: 1s }',
   ...(config !== undefined && { config }),
   ...(mint === 'none' && { mint: [] }),
 })

@@ -36,7 +36,7 @@ export const configShape = (around: Surroundings) =>
     store_password: credential({ ...around, ...around.store })
       .optional()
       .describe('Of PostgreSQL, from an environment variable or from a file of mode 0600.'),
-    store_connections: count(10, 'Connections to PostgreSQL at most.', 2, 1000),
+    store_connections: count(10, 'Connections to PostgreSQL at most.', 3, 1000),
     replica: key(
       z
         .string()

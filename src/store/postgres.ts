@@ -47,7 +47,10 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const sockets = new Set<Socket>()
   const config = driverConfig(options, sockets)
   const place = `PostgreSQL at ${config.host}:${config.port}, database ${config.database}`
-  await migrate(config, place, migrations)
+  const hangUp = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  await migrate(config, place, migrations).finally(hangUp)
 
   // Its connections are waited for as long as the writers before take; requests have a limit of their own.
   const work = createPool(
@@ -62,8 +65,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     async end() {
       const ended = Promise.all([work.end(), looker.end()])
       // A server that stands still never says good-bye.
-      await Promise.race([ended, sleep(partingMs)])
-      for (const socket of sockets) socket.destroy()
+      await Promise.race([ended, sleep(partingMs, undefined, { ref: false })])
+      hangUp()
     },
   })
   const feed = createPostgresFeed({
@@ -221,6 +224,7 @@ async function migrate(
 ): Promise<void> {
   const client = new pg.Client({
     ...config,
+    connectionTimeoutMillis: workMs,
     query_timeout: migrationMs,
     statement_timeout: migrationMs,
     lock_timeout: migrationMs,
@@ -236,6 +240,7 @@ async function migrate(
   } catch (error) {
     throw toOpeningError(error, place)
   } finally {
-    void client.end().catch(() => undefined)
+    const ended = client.end().catch(() => undefined)
+    await Promise.race([ended, sleep(partingMs, undefined, { ref: false })])
   }
 }

@@ -18,6 +18,8 @@ export type TestGateOptions = {
   policies: Readonly<Record<string, string>>
   /** YAML lines added to the configuration. */
   config?: string
+  /** YAML of `upstream.quota`. */
+  quota?: string
   clock?: Clock
   /** Plays a failing disk under the audit log. */
   openAuditFile?: OpenAuditFile
@@ -95,11 +97,15 @@ export async function startTestGate(options: TestGateOptions): Promise<TestGate>
   }
 }
 
-function configOf(folder: string, { upstream, config = '' }: TestGateOptions): Config {
+function configOf(
+  folder: string,
+  { upstream, config = '', quota = '{}' }: TestGateOptions,
+): Config {
   const text = `
 upstream:
   url: ${upstream.url}
   credentials: { default: { file: upstream-token } }
+  quota: ${quota}
 ${config.includes('listen:') ? '' : "listen: { data: '127.0.0.1:0' }"}
 ${config}
 `

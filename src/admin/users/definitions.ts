@@ -142,12 +142,15 @@ function lost(problem: Problem, ifMatch: string | undefined): Problem {
   return isRace ? new Problem('precondition_failed', { cause: problem }) : problem
 }
 
-/** A token never gains a right: where rights or end change, another takes its place. A shorter observation only takes away. */
+/**
+ * A token never gains a right: where the edit changes rights or end, another takes its place. A shorter observation only
+ * takes away, and what the policy files have added since its issue stays held back.
+ */
 function replaces(record: ApiUserRecord, after: ApiUser): boolean {
   const live = liveOf(record)
   if (live === undefined || live.state === 'expired') return false
   const before = record.user
-  if (before === undefined || live.grantHash !== after.grantHash) return true
+  if (before === undefined || before.grantHash !== after.grantHash) return true
   return !isDeepStrictEqual(before.expiry, after.expiry) || observesLonger(before, after)
 }
 
