@@ -6,9 +6,9 @@ import type { Config } from '../src/config/config.ts'
 import { systemClock } from '../src/domain/clock.ts'
 import { openParts, openTokens } from '../src/open-parts.ts'
 import { createPolicyEngine } from '../src/policy/engine.ts'
-import type { SqlValue } from '../src/store/sql.ts'
+import type { SqlValue } from '../src/store/sql/sql.ts'
 import type { Store } from '../src/store/store.ts'
-import { userValues } from '../src/store/user-rows.ts'
+import { userValues } from '../src/store/sql/user-rows.ts'
 
 /** One statement, run for many rows. */
 export type Fill = (table: string, columns: string, rows: readonly SqlValue[][]) => Promise<void>

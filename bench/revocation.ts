@@ -2,7 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../src/domain/clock.ts'
-import { openPostgresStore } from '../src/store/postgres.ts'
+import { openPostgresStore } from '../src/store/postgres/postgres.ts'
 import type { Store } from '../src/store/store.ts'
 import { createDatabase, startPostgres, type TestDatabase } from '../test/kit/postgres.ts'
 import { startRelay } from '../test/kit/relay.ts'

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import { createAdmin } from './admin/create-admin.ts'
-import { createSignIn } from './admin/sign-in/sign-in.ts'
 import { createTeamOperations } from './admin/team/operations.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Config } from './config/config.ts'
@@ -32,9 +31,11 @@ export type AdminPortParts = {
 
 /** Few people at a time, and none of them sends much. */
 const maxConnections = 200
+/** Nobody needs longer for a head, and each that is not finished holds a connection. */
+const maxHeadMs = 5_000
 
 /** Not listening yet. @throws Error where sign-in is configured so that it cannot be safe */
-export function openAdminPort(parts: AdminPortParts): Server {
+export async function openAdminPort(parts: AdminPortParts): Promise<Server> {
   const { config, catalog, store, audit, clock, log, data } = parts
   const { operators, apiUsers, tokens, timeouts, limits, observeUntilMs } = config
   const { directory } = data
@@ -45,7 +46,7 @@ export function openAdminPort(parts: AdminPortParts): Server {
     warnBeforeMs: tokens.warnBeforeMs,
     quota: data.forecast,
     limits: {
-      headersTimeoutMs: timeouts.headersMs,
+      headersTimeoutMs: Math.min(timeouts.headersMs, maxHeadMs),
       requestTimeoutMs: timeouts.requestMs,
       keepAliveTimeoutMs: timeouts.keepAliveMs,
       maxHeaderBytes: limits.headerBytes,
@@ -61,8 +62,11 @@ export function openAdminPort(parts: AdminPortParts): Server {
     expiry: apiUsers.teamApiExpiry,
   })
   const { oidc, sessionMs } = operators
-  const signIn =
-    oidc &&
-    createSignIn({ oidc, sessionMs, operatorTokens, audit, clock, log, random: randomBytes })
-  return admin.port([...team, ...(signIn?.operations ?? [])], signIn?.sessionCookie)
+  if (oidc === undefined) return admin.port(team, undefined)
+  // Only now, so that a gate without sign-in does not carry the client in memory.
+  const { createSignIn } = await import('./admin/sign-in/sign-in.ts')
+  const signIn = createSignIn({
+    ...{ oidc, sessionMs, operatorTokens, audit, clock, log, random: randomBytes },
+  })
+  return admin.port([...team, ...signIn.operations], signIn.sessionCookie)
 }

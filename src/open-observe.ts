@@ -11,13 +11,17 @@ import { createIdentify, createObservedUntil, type Identify } from './proxy/call
 import { createObserve, type Observe, type ObserveParts } from './proxy/observe.ts'
 import { announceObservation } from './proxy/observe-notice.ts'
 import { createPassages } from './proxy/passages.ts'
+import { createStrangerBudget } from './proxy/stranger-budget.ts'
 import { createDescribeStranger } from './proxy/strangers.ts'
 import type { Tokens } from './store/tokens.ts'
 import type { Directory } from './upstream/directory.ts'
 
+/** Each of their requests is written down: some 4 MB a minute at most. */
+const strangersPerMinute = { perMinute: 600, allPerMinute: 3_000 }
+
 export type OpenObserveParts = Omit<
   ObserveParts,
-  'describeStranger' | 'passages' | 'tokens' | 'grantOf'
+  'describeStranger' | 'strangerBudget' | 'passages' | 'tokens' | 'grantOf'
 > & {
   policy: PolicyEngine
   tokens: Tokens
@@ -55,6 +59,7 @@ export function openObserve(
     identify: createIdentify({ tokens, observedUntil, fingerprint }),
     observe: createObserve({
       ...{ ...parts, describeStranger, passages },
+      strangerBudget: createStrangerBudget({ clock, ...strangersPerMinute }),
       grantOf: (principal) => policy.userOf(principal)?.grant,
     }),
     [Symbol.dispose]() {

@@ -10,8 +10,7 @@ import { Mistakes, type Mistake } from './lib/mistake.ts'
 import { version } from './lib/version.ts'
 import { loadPolicyFolder } from './policy/load-folder.ts'
 import { createTokens, type TokensOptions } from './store/create-tokens.ts'
-import { openPostgresStore } from './store/postgres.ts'
-import { openSqliteStore } from './store/sqlite.ts'
+import { openSqliteStore } from './store/sqlite/sqlite.ts'
 import type { Store } from './store/store.ts'
 import type { Tokens } from './store/tokens.ts'
 
@@ -35,9 +34,12 @@ export async function openStore(
   clock: Clock,
   onFault: (error: unknown) => void = () => undefined,
 ): Promise<Store> {
-  return store.kind === 'sqlite'
-    ? openSqliteStore({ path: store.path, onTurnEnd: setImmediate })
-    : openPostgresStore({ ...store, clock, onFault })
+  if (store.kind === 'sqlite') {
+    return openSqliteStore({ path: store.path, onTurnEnd: setImmediate })
+  }
+  // Only now, so that a gate on its own file does not carry the driver in memory.
+  const { openPostgresStore } = await import('./store/postgres/postgres.ts')
+  return openPostgresStore({ ...store, clock, onFault })
 }
 
 export function openTokens(

@@ -21,11 +21,13 @@ export type OnBeat = (live: readonly ReplicaRow[]) => void
 export type Replica = AsyncDisposable & {
   /** Told of the last beat at once, then of each; one listener. */
   follow(listener: OnBeat): void
-  /** Whether no other gate that lives is under other policies, asked of the store now. */
+  /** Whether no other gate that lives, or did within the last minutes, is under other policies; asked of the store now. */
   isAgreed(revision: string): Promise<boolean>
 }
 
 const beatMs = 1_000
+/** A gate that is being restarted must not be overruled meanwhile. */
+const rememberedMs = 5 * 60_000
 /** Nobody else reads it there, and each beat is a write that the event loop waits for. */
 const aloneBeatMs = 4_000
 
@@ -42,6 +44,9 @@ export async function joinReplicas(parts: ReplicaParts): Promise<Replica> {
     const now = { nowMs: clock.now(), startedAtMs, version, revision, commit }
     await store.replicas.beat({ name, boot, ...now })
     live = (await store.replicas.list()).live
+    if (live.some((each) => each.name === name && each.boot !== boot)) {
+      onFault(new Error(`another gate runs under the name ${name}; give each its own "replica"`))
+    }
     tell?.(live)
   }
 
@@ -64,13 +69,14 @@ export async function joinReplicas(parts: ReplicaParts): Promise<Replica> {
     async isAgreed(revision) {
       // An embedded store serves one gate; what another boot of it left behind is not alive.
       if (store.kind === 'sqlite') return true
-      const now = await store.replicas.list()
-      return now.live.every((each) => each.boot === boot || each.revision === revision)
+      const { live: present, gone } = await store.replicas.list()
+      return [...present, ...gone].every(
+        (each) => each.boot === boot || each.revision === revision || each.silentMs > rememberedMs,
+      )
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await beating
-      await store.replicas.leave(name, boot).catch(onFault)
     },
   }
 }

@@ -9,13 +9,14 @@ import type { Config } from './config/config.ts'
 import type { Clock } from './domain/clock.ts'
 import type { Log } from './lib/log.ts'
 import { createSeldom } from './lib/seldom.ts'
-import { listen } from './listen.ts'
-import { openAdminPort } from './open-admin-port.ts'
+import { listen, type Listening } from './listen.ts'
+import type { AdminPortParts } from './open-admin-port.ts'
 import { openDataPort } from './open-data-port.ts'
 import { openParts, openStore, openTokens } from './open-parts.ts'
 import { createPolicyEngine } from './policy/engine.ts'
 import { keepPolicies } from './policy-keeper.ts'
 import { joinReplicas } from './replica.ts'
+import { createAccounts } from './settle-accounts.ts'
 import type { ChangeFeed } from './store/changes.ts'
 
 export type Gate = AsyncDisposable & {
@@ -61,24 +62,30 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
       policies: () => policy.set,
     }),
   )
-  const keeper = stack.use(
-    await keepPolicies({
-      ...{ config, catalog, policy, store, tokens, audit, clock, log, by },
+  const accounts = stack.use(
+    createAccounts({
+      ...{ config, policy, store, tokens, audit, clock, log, by },
       isAgreed: (revision) => replica.isAgreed(revision),
     }),
+  )
+  const keeper = stack.use(
+    await keepPolicies({ config, catalog, policy, accounts, audit, clock, log }),
   )
   const parts = { config, catalog, policy, store, tokens, audit, clock, log }
   const data = openDataPort(parts, stack)
   replica.follow((live) => {
     data.share(live.length)
-    keeper.settle().catch(onStoreFault)
+    accounts.again().catch(onStoreFault)
   })
-  const { shutdownMs } = config.timeouts
-  const adminAddress = config.listen.admin
-  const adminPort =
-    adminAddress && openAdminPort({ ...parts, data, replica: { name: config.replica, boot } })
-  const admin = adminPort && stack.use(await listen(adminPort, adminAddress, shutdownMs))
-  const listening = stack.use(await listen(data.server, config.listen.data, shutdownMs))
+  const admin = await listenForOperators({
+    ...parts,
+    data,
+    replica: { name: config.replica, boot },
+  })
+  if (admin !== undefined) stack.use(admin)
+  const listening = stack.use(
+    await listen(data.server, config.listen.data, config.timeouts.shutdownMs),
+  )
   // First of all: the listener waits for answers under way, and a stream has no end of its own.
   stack.defer(() => data.streams[Symbol.dispose]())
   stack.defer(() => data.observing[Symbol.dispose]())
@@ -91,6 +98,14 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
     reload: () => keeper.reload(),
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   }
+}
+
+async function listenForOperators(parts: AdminPortParts): Promise<Listening | undefined> {
+  const { listen: addresses, timeouts } = parts.config
+  if (addresses.admin === undefined) return undefined
+  // Only now, so that a gate without it does not carry it in memory.
+  const { openAdminPort } = await import('./open-admin-port.ts')
+  return listen(await openAdminPort(parts), addresses.admin, timeouts.shutdownMs)
 }
 
 /** Whoever changes tokens and API users, by a command or another gate: it stands in this log too. */

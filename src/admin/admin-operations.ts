@@ -36,7 +36,12 @@ export function adminOperations(parts: AdminOperationsParts): AnyOperation[] {
     healthOperation(status),
     ...extra,
   ]
-  const document = (): unknown => openApiDocument({ operations, sessionCookie, errorShape })
+  let written: Uint8Array | undefined
+  // Once, when somebody first asks: anybody may, as often as they like.
+  const document = () => {
+    const described = { operations, sessionCookie, errorShape }
+    return (written ??= Buffer.from(JSON.stringify(openApiDocument(described))))
+  }
   operations.push(documentOperation(document))
   return operations
 }
@@ -57,11 +62,11 @@ export function unserved<T extends object>(): T {
   return nothing
 }
 
-function documentOperation(document: () => unknown): OpenOperation {
+function documentOperation(document: () => Uint8Array): OpenOperation {
   return {
     ...{ id: 'getOpenApi', method: 'GET', path: '/openapi.json', role: 'none' },
     ...{ tag: 'Gate', errors: 'problem', summary: 'This document' },
     answers: { 200: { says: 'OpenAPI 3.1' } },
-    handle: async () => ({ status: 200, body: document() }),
+    handle: async () => ({ status: 200, json: document() }),
   }
 }

@@ -99,7 +99,7 @@ function write(
   { status, headers, content }: Answer,
 ): void {
   if (response.destroyed) return
-  const bytes = content === undefined ? undefined : Buffer.from(content.json)
+  const bytes = content?.bytes
   // What is left of a body that nobody read must not be taken for the next request.
   if (!request.complete) response.shouldKeepAlive = false
   response.writeHead(status, {

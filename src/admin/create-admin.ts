@@ -14,6 +14,7 @@ import { adminOperations } from './admin-operations.ts'
 import type { ApiUsers } from './api-users.ts'
 import { createAdminPort } from './app.ts'
 import type { ListenerLimits } from './http/listener.ts'
+import { createInTurn } from './looks.ts'
 import type { AnyOperation } from './operation.ts'
 import { createOperators } from './operators.ts'
 import { createRights } from './rights/rights.ts'
@@ -62,11 +63,12 @@ export type Admin = {
 export function createAdmin(parts: AdminParts): Admin {
   const { store, operatorTokens, tokens, policy, directory, catalog, audit, clock } = parts
   const { warnBeforeMs, observeUntilMs, replica, quota, limits, addressOf, onFault } = parts
-  const apiUsers = createApiUsers(parts)
+  const inTurn = createInTurn()
+  const apiUsers = createApiUsers({ ...parts, inTurn })
   const records = createRecords(parts)
   const rights = createRights({ apiUsers, records, store, policy, catalog, directory, clock })
-  const operators = createOperators({ operatorTokens, changing: createChanging(audit), clock })
-  const survey = createSurvey({ store, tokens, policy, clock, warnBeforeMs })
+  const operators = createOperators({ catalog, operatorTokens, changing: createChanging(audit) })
+  const survey = createSurvey({ store, tokens, policy, clock, warnBeforeMs, inTurn })
   const status = { policy, store, audit, clock, replica, observeUntilMs, survey, quota }
   const times = () => ({ nowMs: clock.now(), warnBeforeMs })
   const errorShape = catalog.errors

@@ -32,6 +32,8 @@ export type AdminRequest = {
 export type AdminAnswer = {
   status: number
   body?: unknown
+  /** JSON that was written before, in the place of `body`. */
+  json?: Uint8Array
   headers?: Readonly<Record<string, string>>
 }
 

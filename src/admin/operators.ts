@@ -1,6 +1,6 @@
 /** The work on operators: who made them may make no more than is its own, and one owner always stays. */
 
-import type { Clock } from '../domain/clock.ts'
+import type { Catalog } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { OperatorRole, OperatorRow } from '../store/operator-store.ts'
@@ -8,6 +8,7 @@ import type { OperatorTokens } from '../store/operator-tokens.ts'
 import type { Actor } from './api-users.ts'
 import { isAtLeast } from './http/sign-on.ts'
 import { authorOf, type Changing } from './users/changing.ts'
+import { Unprocessable } from './unprocessable.ts'
 import { at } from './users/views.ts'
 
 export type NewOperator = {
@@ -27,52 +28,39 @@ export type Operators = {
 }
 
 export type OperatorsParts = {
-  operatorTokens: Pick<OperatorTokens, 'create' | 'list' | 'revoke'>
+  catalog: Pick<Catalog, 'resources'>
+  operatorTokens: Pick<OperatorTokens, 'create' | 'list' | 'revokeUnlessLast'>
   changing: Changing
-  clock: Pick<Clock, 'now'>
 }
 
-export function createOperators({ operatorTokens, changing, clock }: OperatorsParts): Operators {
-  let last: Promise<unknown> = Promise.resolve()
-
-  /** One at a time: two owners who revoke each other must not both be the last but one. */
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = last.then(work, work)
-    last = turn.catch(() => undefined)
-    return turn
-  }
-
+export function createOperators({ catalog, operatorTokens, changing }: OperatorsParts): Operators {
   const list: Operators['list'] = async ({ operator: { product } }) =>
     (await operatorTokens.list()).filter((row) => product === undefined || row.product === product)
 
-  /** Lasting, and of everything: a sign-in hangs on a provider that may be gone. */
-  function isOwner({ role, product, via, expiresAtMs, revokedAtMs }: OperatorRow): boolean {
-    if (role !== 'owner' || product !== undefined || via !== 'token') return false
-    return revokedAtMs === undefined && (expiresAtMs === undefined || expiresAtMs > clock.now())
-  }
-
-  async function revoke(actor: Actor, id: string): Promise<void> {
+  const revoke: Operators['revoke'] = async (actor, id) => {
     const row = (await list(actor)).find((one) => one.id === id)
     if (row === undefined || row.revokedAtMs !== undefined) {
       throw new Problem('not_found', { says: 'There is no such operator.' })
     }
-    const owners = (await operatorTokens.list()).filter(isOwner)
-    if (owners.length === 1 && owners[0]?.id === id) {
-      throw new Problem('conflict', {
-        says: 'The last owner cannot be revoked; make another first.',
-      })
-    }
     const before = viewOf(row)
     const what = { change: 'operator.revoke', target: row.name, before, after: undefined }
     return changing(actor, { ...what, status: 204 }, async () => {
-      const done = await operatorTokens.revoke(id, authorOf(actor))
-      if (!done) throw new Problem('not_found', { says: 'There is no such operator.' })
+      const done = await operatorTokens.revokeUnlessLast(id, authorOf(actor))
+      if (done === 'not_valid') {
+        throw new Problem('not_found', { says: 'There is no such operator.' })
+      }
+      if (done === 'last_owner') {
+        throw new Problem('conflict', {
+          says: 'The last owner cannot be revoked; make another first.',
+        })
+      }
     })
   }
 
   return {
     list,
-    async create(actor, { name, role, product, expiresAtMs }) {
+    async create(actor, { name, role, product: given, expiresAtMs }) {
+      const product = given === undefined ? undefined : requireId(given, catalog)
       const own = actor.operator
       if (!isAtLeast(own.role, role) || (own.product !== undefined && own.product !== product)) {
         throw new Problem('role_forbids', {
@@ -92,8 +80,16 @@ export function createOperators({ operatorTokens, changing, clock }: OperatorsPa
         ),
       )
     },
-    revoke: (actor, id) => inTurn(() => revoke(actor, id)),
+    revoke,
   }
+}
+
+/** In any other spelling it would be no product's, and the operator one of nothing. @throws Unprocessable */
+function requireId(text: string, { resources: { product } }: OperatorsParts['catalog']): string {
+  const folded = product.fold === 'lower' ? text.toLowerCase() : text
+  if (product.id.test(folded)) return folded
+  const detail = 'must be the id of a product; a name of it may become another one’s'
+  throw new Unprocessable('invalid_body', [{ pointer: '/product', detail }])
 }
 
 function viewOf({ id, name, role, product, via, expiresAtMs }: OperatorRow) {

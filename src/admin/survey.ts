@@ -2,9 +2,11 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../domain/clock.ts'
+import type { ApiUser } from '../domain/grant.ts'
 import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Store } from '../store/store.ts'
 import type { Tokens } from '../store/tokens.ts'
+import type { InTurn } from './looks.ts'
 import { endsSoon } from './users/views.ts'
 
 export type Ending = { user: string; tokenId: string; endsAtMs: number }
@@ -14,11 +16,12 @@ export type Found<T> = { first: readonly T[]; total: number }
 export type Survey = { ending: Found<Ending>; observed: Found<Observed> }
 
 export type SurveyParts = {
-  store: { users: Pick<Store['users'], 'page'>; changes: Pick<Store['changes'], 'state'> }
+  store: { users: Pick<Store['users'], 'names' | 'get'>; changes: Pick<Store['changes'], 'state'> }
   tokens: Pick<Tokens, 'list'>
   policy: Pick<PolicyEngine, 'user' | 'set'>
   clock: Clock
   warnBeforeMs: number
+  inTurn: InTurn
 }
 
 const chunk = 1000
@@ -30,7 +33,7 @@ const rest = 20
 
 /** @returns what was found since the last change, or a little before @throws whatever the store throws */
 export function createSurvey(parts: SurveyParts): () => Promise<Survey> {
-  const { store, tokens, policy, clock, warnBeforeMs } = parts
+  const { store, tokens, policy, clock, warnBeforeMs, inTurn } = parts
   let last: Last | undefined
 
   async function look(): Promise<Survey> {
@@ -46,15 +49,19 @@ export function createSurvey(parts: SurveyParts): () => Promise<Survey> {
   }
 
   /** Only those are compiled whose definition has the word: the others need no look. */
-  async function mentioning(word: string) {
-    const found = []
-    for (let offset = 0; ; offset += chunk) {
-      // oxlint-disable-next-line no-await-in-loop -- one page after the other, so that memory stays flat
-      const { rows } = await store.users.page({ offset, limit: chunk })
-      for (const { name, stored, displacedAtMs } of rows) {
-        if (stored?.definition.includes(word) !== true || displacedAtMs !== undefined) continue
-        found.push(...[policy.user(name, stored)].flatMap((user) => user ?? []))
+  async function mentioning(word: string): Promise<ApiUser[]> {
+    const found: ApiUser[] = []
+    for (let after: string | undefined; ;) {
+      const query = { ...(after !== undefined && { after }), limit: chunk, mentions: word }
+      // oxlint-disable-next-line no-await-in-loop -- one part after the other, so that memory stays flat
+      const rows = await store.users.names(query)
+      for (const { name, displaced } of rows.filter(({ mentions }) => mentions)) {
+        // oxlint-disable-next-line no-await-in-loop -- few are observed, and an embedded store answers at once
+        const stored = displaced ? undefined : (await store.users.get(name))?.stored
+        const user = stored && policy.user(name, stored)
+        if (user !== undefined) found.push(user)
       }
+      after = rows.at(-1)?.name
       if (rows.length < chunk) return found
       // An embedded store answers at once: without a turn in between nothing else would be served.
       // oxlint-disable-next-line no-await-in-loop -- that is what it is for
@@ -75,7 +82,12 @@ export function createSurvey(parts: SurveyParts): () => Promise<Survey> {
   return () => {
     if (last !== undefined && isFit(last)) return last.found
     const atMs = clock.monotonic()
-    const fresh: Last = { atMs, tookMs: Number.POSITIVE_INFINITY, of: standing(), found: look() }
+    const fresh: Last = {
+      atMs,
+      tookMs: Number.POSITIVE_INFINITY,
+      of: standing(),
+      found: inTurn(look),
+    }
     last = fresh
     fresh.found.then(
       () => (fresh.tookMs = clock.monotonic() - atMs),

@@ -55,6 +55,8 @@ export type ChangeFields = {
   requestId: string
   /** `operator:NAME`. */
   by: string
+  /** Public id of the token it was made with; a name may have had several. */
+  byToken: string
   /** As `user.create`, `token.rotate`, `operator.revoke`. */
   change: string
   /** What it is about: the name of an API user or an operator. */
@@ -105,6 +107,8 @@ export type RejectFields = Omit<Envelope, 'requestId' | 'atMs'> & {
   status: number
   /** Public id of a token that was well formed but not valid; never the token. */
   tokenId?: string
+  /** Who was refused, `operator:NAME`. */
+  by?: string
   /** Absent: the data port. */
   port?: 'admin'
 }

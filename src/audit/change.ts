@@ -43,6 +43,7 @@ export function changeBody(at: string, fields: ChangeFields): RecordBody {
   return (
     begin(at, 'change', fields.requestId) +
     text('by', clip(fields.by, maxName)) +
+    text('by_token', fields.byToken) +
     text('change', fields.change) +
     text('target', clip(fields.target, maxName)) +
     side('before', fields.before) +

@@ -116,6 +116,7 @@ export function rejectBody(fields: RejectFields): RecordBody {
     text('reason', fields.reason) +
     `,"status":${whole(fields.status)}` +
     text('port', fields.port) +
+    text('by', fields.by === undefined ? undefined : clip(fields.by, maxName)) +
     text('token_id', fields.tokenId) +
     text('path', clip(pathOnly(fields.rawTarget), maxPath)) +
     `,"target_hash":"${targetHash(fields.rawTarget)}"` +

@@ -28,7 +28,13 @@ export class UsageError extends Error {
 }
 
 export function json(value: unknown): string {
-  return JSON.stringify(value, undefined, 2)
+  return visible(JSON.stringify(value, undefined, 2), /[^\P{C}\n]/gu)
+}
+
+/** In one line, and nothing in it that a terminal obeys or nobody sees: it may be somebody else's words. */
+export function visible(text: string, hidden = /\p{C}/gu): string {
+  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return text.replace(hidden, (found) => found.split('').map(escape).join(''))
 }
 
 /** Resolves at the first signal to stop. */
@@ -46,9 +52,10 @@ export function count(number: number, word: string): string {
 
 /** Columns as wide as their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const width = (i: number) => rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0)
+  const shown = rows.map((row) => row.map((cell) => visible(cell)))
+  const width = (i: number) => shown.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0)
   const widths = head.map((cell, i) => Math.max(cell.length, width(i)))
-  return [head, ...rows]
+  return [head, ...shown]
     .map((row) =>
       row
         .map((cell, i) => cell.padEnd(widths[i] ?? 0))

@@ -6,6 +6,8 @@ export type ObservedCaller = {
   /** An API user's name; else what tells its token apart; else only where it called from. */
   user: string | undefined
   fingerprint: string | undefined
+  /** Counts up, where neither says who it is; undefined: one of them does. */
+  nameless: number | undefined
   requests: number
   firstAt: string
   lastAt: string
@@ -47,6 +49,7 @@ export class ObservedCallers {
   left = 0
   /** Lines that are no records. */
   unread = 0
+  #nameless = 0
   readonly #byKey = new Map<string, ObservedCaller>()
   /** Decided, and not known yet how it ended. */
   readonly #waiting = new Map<string, { caller: ObservedCaller; row: Row }>()
@@ -97,10 +100,12 @@ export class ObservedCallers {
     ])
     const known = this.#byKey.get(key)
     if (known !== undefined || this.#byKey.size >= maxCallers) return known
+    const isNameless = (user ?? fingerprint) === undefined
     const caller: ObservedCaller = {
       ...{
         user,
         fingerprint,
+        nameless: isNameless ? (this.#nameless += 1) : undefined,
         requests: 0,
         firstAt: at,
         lastAt: at,

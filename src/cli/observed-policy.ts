@@ -28,7 +28,7 @@ export function commentOf(caller: ObservedCaller): string {
     ...(refusedByCloud > 0 ? [`refused by the cloud itself: ${refusedByCloud}`] : []),
     ...(wouldCut > 0 ? [`answers that would have been cut: ${wouldCut}`] : []),
   ]
-    .map((line) => `  # ${line.replaceAll(/\p{Cc}/gu, ' ')}`)
+    .map((line) => `  # ${plainly(line)}`)
     .join('\n')
 }
 
@@ -45,7 +45,8 @@ export function isNew({ user, actions }: ObservedCaller): boolean {
 
 /** Loads once every CHANGE-ME is filled in. */
 export function policyEntry(caller: ObservedCaller, catalog: Catalog): string {
-  const name = caller.user ?? `observed-${caller.fingerprint ?? 'without-token'}`
+  const { user, fingerprint, nameless } = caller
+  const name = user ?? `observed-${fingerprint ?? `without-token-${nameless ?? 0}`}`
   const rules = rulesOf(caller, catalog)
   return [
     `  ${scalar(name)}:`,
@@ -61,10 +62,10 @@ function boundaryOf({ organizations, products }: ObservedCaller, { resources }: 
   const [organization, another] = organizations
   // What belongs to an organization is out of reach of products alone.
   if (organization !== undefined && another === undefined) {
-    return [`    ${resources.organization.one}: ${organization}`]
+    return [`    ${resources.organization.one}: ${scalar(organization)}`]
   }
   const [product = unknown, ...others] = products
-  if (others.length === 0) return [`    ${resources.product.one}: ${product}`]
+  if (others.length === 0) return [`    ${resources.product.one}: ${scalar(product)}`]
   return [`    ${resources.product.many}: ${list([product, ...others])}`]
 }
 
@@ -95,13 +96,21 @@ function rulesOf({ actions }: ObservedCaller, catalog: Catalog): string[] {
 
 /** A word narrows only where every call had it. */
 function narrowing(name: string, { fields, bare }: ObservedAction, { actions }: Catalog): string[] {
-  const known = actions.get(name)?.fields ?? []
+  const { fields: known = [], shape } = actions.get(name) ?? {}
   // The keys of a body are rather left to the cloud where something else narrows.
   const words = known.length > 1 ? known.filter((word) => word !== 'body') : known
   return words.flatMap((word) => {
     const names = fields.get(word)
     if (names === undefined || bare.has(word)) return []
-    return [`        ${word}: ${list([...names].toSorted())}`]
+    const sorted = [...names].toSorted()
+    // Who opens a stream asks for beginnings of names; elsewhere a name is only spelled so, and would be a pattern here.
+    const isOdd = (each: string) => (shape === 'stream' ? each.slice(0, -1) : each).includes('*')
+    const plain = sorted.filter((each) => !isOdd(each))
+    const odd = sorted.filter(isOdd)
+    return [
+      `        ${word}: ${list(plain.length > 0 ? plain : [unknown])}`,
+      ...odd.map((each) => `        # a * stands for any rest, so not this name: ${quoted(each)}`),
+    ]
   })
 }
 
@@ -111,5 +120,17 @@ function list(items: readonly string[]): string {
 
 /** Plain where YAML reads it as what it says. */
 function scalar(text: string): string {
-  return /^[A-Za-z0-9][\w.*-]*(:[\w.*-]+)*$/.test(text) ? text : JSON.stringify(text)
+  return /^[A-Za-z0-9][\w.*-]*(:[\w.*-]+)*$/.test(text) ? text : quoted(text)
+}
+
+function quoted(text: string): string {
+  return plainly(JSON.stringify(text))
+}
+
+/** Line breaks, and what makes a line look other than it reads, spelled as YAML spells them in quotes. */
+function plainly(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const hex = (character.codePointAt(0) ?? 0).toString(16)
+    return hex.length > 4 ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`
+  })
 }

@@ -3,11 +3,12 @@
 import type { Command } from 'commander'
 import type { ApiUser } from '../domain/grant.ts'
 import { Secret } from '../lib/secret.ts'
-import type { TokenInfo, Tokens } from '../store/tokens.ts'
+import { type TokenInfo, TokenRefused, type Tokens } from '../store/tokens.ts'
 import { openAccounts, openLedger, userNamed } from './accounts.ts'
 import { author } from './author.ts'
 import { type ConfigOption, openOfflineConfig, withConfig } from './config-file.ts'
 import { Finding, type Io, json, table, time, UsageError } from './io.ts'
+import { whoseCredential } from './own-credentials.ts'
 
 const help = `
 An API user has one valid token at a time. A running gate sees every change at its next request.
@@ -86,14 +87,32 @@ function addAdopt(token: Command, io: Io): void {
       if (given === '') {
         throw new UsageError('the token of the cloud is read from standard input; send it there')
       }
+      const adopted = new Secret(given)
+      refuseOwn(adopted, options, io)
       const { tokenId, expiresAtMs } = await withUser(name, options, io, (tokens, user) =>
-        tokens.adopt(user, new Secret(given), author()),
+        tokens.adopt(user, adopted, author()),
       )
       io.err(`Token ${tokenId} of ${name} is the one of the cloud; here ${ends(expiresAtMs)}.`)
       io.err(
         'The cloud takes it as before: who holds it can still go past the gate. The first "token rotate" puts one of the gate’s own in its place here; revoke it in the cloud then.',
       )
     })
+}
+
+/** A client with it could do without the gate whatever the gate can, also after its API user is gone. */
+function refuseOwn(token: Secret, options: ConfigOption, io: Io): void {
+  switch (whoseCredential(token, options, io)) {
+    case 'other':
+      return
+    case 'own':
+      throw new TokenRefused(
+        'This is the credential that the gate itself calls the cloud with; adopt the token of the client.',
+      )
+    case 'unknown':
+      io.err(
+        "The gate's own credentials cannot all be read here, so that this token was not compared with them.",
+      )
+  }
 }
 
 function issuing(

@@ -2,7 +2,7 @@
 
 import type { Boundary, DeviceLimit, Expiry, GrantRule } from '../domain/grant.ts'
 import type { HeldBack } from '../policy/policy-engine.ts'
-import { time } from './io.ts'
+import { time, visible } from './io.ts'
 import type { ListedUser } from './user-list.ts'
 
 export type UserLine = {
@@ -62,7 +62,7 @@ export function detailsOf(listed: ListedUser, line: UserLine): string {
     ...(user?.grant.rules ?? []).flatMap(ruleLines),
     ...heldLines(heldBack),
   ]
-  return lines.join('\n')
+  return lines.map((line) => visible(line)).join('\n')
 }
 
 function stateOf(listed: ListedUser, { nowMs, warnBeforeMs }: Moment): string[] {

@@ -41,7 +41,7 @@ export function checkCloudJson(contentType: string | undefined, body: Buffer): '
 
 /** The same for text in hand. @throws CloudJsonFault */
 export function parseCloudText(text: string): unknown {
-  return parse(hasBigNumber(Buffer.from(text)), () => text)
+  return parse(text.length >= digitsAtRisk && hasBigNumber(Buffer.from(text)), () => text)
 }
 
 function parse(holdsBigNumber: boolean, text: () => string): unknown {

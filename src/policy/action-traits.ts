@@ -5,6 +5,8 @@ import type { Condition, GrantRule } from '../domain/grant.ts'
 export type ActionTraits = {
   /** Some rule reads attributes of the resource. */
   readsAttributes: boolean
+  /** These, its id among them. */
+  attributes: ReadonlySet<string>
   /** Some rule reads values of the request. */
   readsValues: boolean
   /** Some rule names events. */
@@ -19,20 +21,29 @@ export function traitsOf(rules: readonly GrantRule[]): ActionTraits {
   const conditions = rules.flatMap(({ condition, unless }) =>
     [condition, unless].filter((one) => one !== undefined),
   )
+  const attributes = new Set(conditions.flatMap(attributesIn))
   return {
-    readsAttributes: conditions.some((one) => reads(one, 'attribute')),
-    readsValues: conditions.some((one) => reads(one, 'value')),
+    readsAttributes: attributes.size > 0,
+    attributes,
+    readsValues: conditions.some(readsValue),
     readsEvents: rules.some(({ fields }) => fields?.events !== undefined),
     timed: rules.some(({ when }) => when !== undefined),
     maxAgeMs: rules.map(({ maxAgeMs }) => maxAgeMs).reduce(tighter, undefined),
   }
 }
 
-function reads(condition: Condition, what: 'attribute' | 'value'): boolean {
-  if ('and' in condition) return condition.and.some((inner) => reads(inner, what))
-  if ('or' in condition) return condition.or.some((inner) => reads(inner, what))
-  if ('not' in condition) return reads(condition.not, what)
-  return what in condition
+function attributesIn(condition: Condition): readonly string[] {
+  if ('and' in condition) return condition.and.flatMap(attributesIn)
+  if ('or' in condition) return condition.or.flatMap(attributesIn)
+  if ('not' in condition) return attributesIn(condition.not)
+  return 'attribute' in condition ? [condition.attribute] : []
+}
+
+function readsValue(condition: Condition): boolean {
+  if ('and' in condition) return condition.and.some(readsValue)
+  if ('or' in condition) return condition.or.some(readsValue)
+  if ('not' in condition) return readsValue(condition.not)
+  return 'value' in condition
 }
 
 export function tighter(a: number | undefined, b: number | undefined): number | undefined {

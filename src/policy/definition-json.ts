@@ -3,7 +3,13 @@
 import type { Mistake } from '../lib/mistake.ts'
 import type { Place, YamlFile, YamlValue } from '../lib/yaml.ts'
 
+/** Without white space between its words: what an operator sent, however it is laid out here. */
 const MAX_DEFINITION_BYTES = 64 * 1024
+const MAX_LAID_OUT = 64 * MAX_DEFINITION_BYTES
+/** Nobody reads more, and each costs a look for its place. */
+const MAX_MISTAKES = 100
+/** What terminals obey, what nobody sees, and what turns the reading direction. */
+const INVISIBLE = /\p{C}/u
 const MAX_DEPTH = 40
 
 type Node = {
@@ -13,15 +19,16 @@ type Node = {
   inner: Map<PropertyKey, Node>
 }
 
-/** No nulls, duplicate keys or broken characters; at most 64 KB. */
+/** No nulls, duplicate keys, broken or invisible characters; at most 64 KB. */
 export function readDefinition(
   text: string,
   file: string,
 ): { ok: true; file: YamlFile } | { ok: false; mistakes: Mistake[] } {
   const mistakes: Mistake[] = []
   const placeAt = linesOf(text)
-  const mistake = (offset: number, message: string) =>
-    void mistakes.push({ file, ...placeAt(offset), message })
+  const mistake = (offset: number, message: string): void => {
+    if (mistakes.length < MAX_MISTAKES) mistakes.push({ file, ...placeAt(offset), message })
+  }
   const root = read(text, mistake)
   if (root === undefined || mistakes.length > 0) return { ok: false, mistakes }
   return {
@@ -38,21 +45,31 @@ export function readDefinition(
 type Report = (offset: number, message: string) => void
 
 function read(text: string, mistake: Report): Node | undefined {
-  if (text.length > MAX_DEFINITION_BYTES || Buffer.byteLength(text) > MAX_DEFINITION_BYTES) {
-    mistake(0, `the definition is larger than ${MAX_DEFINITION_BYTES} bytes; use roles`)
+  const tooLarge = `the definition is larger than ${MAX_DEFINITION_BYTES} bytes; use roles`
+  if (text.length > MAX_LAID_OUT) {
+    mistake(0, tooLarge)
     return undefined
   }
   if (!text.isWellFormed()) {
     mistake(0, 'the definition has half a character')
     return undefined
   }
+  let value: unknown
   try {
-    JSON.parse(text)
+    value = JSON.parse(text)
   } catch (error) {
     mistake(faultIn(text, error), 'the definition is no JSON; what stands here does not fit')
     return undefined
   }
+  if (isLarge(text) && isLarge(JSON.stringify(value))) {
+    mistake(0, tooLarge)
+    return undefined
+  }
   return readTree(text, mistake)
+}
+
+function isLarge(text: string): boolean {
+  return Buffer.byteLength(text) > MAX_DEFINITION_BYTES
 }
 
 const TOKEN =
@@ -102,6 +119,7 @@ function readTree(text: string, mistake: Report): Node | undefined {
     const read: unknown = JSON.parse(text.slice(start, ++at))
     const plain = String(read)
     if (!plain.isWellFormed()) mistake(start, 'has half a character')
+    else if (INVISIBLE.test(plain)) mistake(start, 'has a character that nobody can see')
     return plain
   }
 

@@ -3,14 +3,15 @@
 import type { AccessRequest, RequestContext } from '../domain/access-request.ts'
 import type { Action, FieldWord } from '../domain/catalog.ts'
 import type { Obligations } from '../domain/decision.ts'
-import type { EventSource } from '../domain/grant.ts'
 import type { AbilityParts } from './ability.ts'
 import { tighter } from './action-traits.ts'
 import { Ask, combinations } from './ask.ts'
+import { ID } from './catalog-facts.ts'
 import { joinNarrowings, toNarrowings, type Narrowed } from './narrow.ts'
 import { joinObligations, sameObligations, WHOLE } from './obligations.ts'
 import type { Item, ItemJudge, ItemVerdict, Narrowing } from './policy-engine.ts'
 import type { CompiledGrant } from './verdict.ts'
+import { VerdictMemory } from './verdict-memory.ts'
 
 const DENY: ItemVerdict = { outcome: 'deny' }
 const NEEDS_FACTS: ItemVerdict = { outcome: 'needs_facts' }
@@ -103,27 +104,27 @@ function judgeUnder(
     { ...request, fields },
     action,
   ).map((tuple) => ({ ...tuple }))
-  const { readsAttributes, readsEvents, timed } = traits(action.name)
+  const { attributes, readsEvents, timed } = traits(action.name)
   const shown = new WeakMap<Obligations, ItemVerdict>()
-  /** Where no rule looks at more than an event's source, all items in reach fare alike. */
-  const isSteady = !readsAttributes && !timed && !(isStream && readsEvents)
-  const steady = new Map<EventSource | undefined, ItemVerdict>()
+  const memory =
+    attributes.has(ID) || (isStream && readsEvents) ? undefined : new VerdictMemory(attributes)
+  let rememberedAtMs: number | undefined
 
   return (item, atMs) => {
     if (item.resource.type === 'none') return DENY
     ask.take(item, atMs)
     ask.reading = 'strict'
-    if (isSteady) {
-      if (!ability.reaches(ask)) return ask.open ? judgeWhole(item) : DENY
-      const source = item.event?.source
-      let verdict = steady.get(source)
-      if (verdict === undefined) {
-        verdict = judgeWhole(item)
-        steady.set(source, verdict)
-      }
-      return verdict
+    if (memory === undefined) return judgeWhole(item)
+    // What is in reach for its id or for what it is fares by what the rules read of it.
+    if (!ability.reaches(ask)) return ask.open ? judgeWhole(item) : DENY
+    if (timed && atMs !== rememberedAtMs) {
+      memory.clear()
+      rememberedAtMs = atMs
     }
-    return judgeWhole(item)
+    const spot = memory.spotOf(item)
+    if (spot === undefined) return judgeWhole(item)
+    spot.verdict ??= judgeWhole(item)
+    return spot.verdict
   }
 
   function judgeWhole({ event }: Item): ItemVerdict {

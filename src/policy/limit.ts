@@ -7,6 +7,9 @@ import { canonicalJson, meaningOf } from './grant-hash.ts'
 import { limitKeys } from './policy-shape.ts'
 import { decodeKeys, mistakeAt, within, type Part, type Report } from './report.ts'
 
+/** What a timer of the system can hold; whoever counts longer forgets it at a restart anyway. */
+const longestMs = 24 * 86_400_000
+
 export function readLimit(part: Part, report: Report): Limit | undefined {
   const limit = decodeKeys(limitKeys, part, report)
   if (limit === undefined) return undefined
@@ -20,6 +23,9 @@ export function readLimit(part: Part, report: Report): Limit | undefined {
   }
   if (limit.per % 1000 !== 0) {
     mistakeAt(report, within(part, 'per'), 'must be whole seconds, minutes, hours or days')
+  }
+  if (limit.per > longestMs) {
+    mistakeAt(report, within(part, 'per'), 'must be 24d at most: counts are kept in memory')
   }
   return { calls: limit.calls, perS: limit.per / 1000 }
 }

@@ -22,16 +22,38 @@ export function compileUser(
 ): CompiledUser {
   const read = readDefinition(definition, `store:${name}`)
   if (!read.ok) return read
-  const report: Report = { mistakes: [], notes: [] }
+  const report: Report = { mistakes: new FirstMistakes(), notes: [] }
   const { roles, guardrails, names } = frame
   const fleet = fleetOf(names, catalog, report)
   const part = { source: read.file, path: [], value: read.file.value }
   const parts = { catalog, facts, report, fleet, roles, guardrails, home: 'store' } as const
-  const user = readUser(name, part, parts)
+  let user: ApiUser | undefined
+  try {
+    user = readUser(name, part, parts)
+  } catch (error) {
+    if (!(error instanceof Enough)) throw error
+  }
   if (user === undefined || report.mistakes.length > 0) {
     return { ok: false, mistakes: inOrder(report.mistakes) }
   }
   return { ok: true, user, notes: inOrder(report.notes) }
+}
+
+/** Each names the nearest right word, which is dear: thousands would hold up everybody. */
+const maxMistakes = 100
+
+class Enough extends Error {
+  override readonly name = 'Enough'
+}
+
+class FirstMistakes extends Array<Mistake> {
+  /** @throws Enough */
+  override push(...more: Mistake[]): number {
+    const room = maxMistakes - this.length
+    const length = super.push(...more.slice(0, room))
+    if (more.length >= room) throw new Enough()
+    return length
+  }
 }
 
 function inOrder(mistakes: readonly Mistake[]): Mistake[] {

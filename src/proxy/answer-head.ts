@@ -36,7 +36,8 @@ export function blot(value: string, credential: string): string {
 }
 
 export function isEventStream(headers: IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('text/event-stream') ?? false
+  const type = headers['content-type']?.trimStart().toLowerCase()
+  return type?.startsWith('text/event-stream') ?? false
 }
 
 /** Plain token characters of the cloud's own request id, at most 128: it is written to our log too. */

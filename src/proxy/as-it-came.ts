@@ -3,10 +3,10 @@
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
 import { Secret } from '../lib/secret.ts'
-import { scannerPattern } from '../store/token-format.ts'
 import { valuesOf, type Credential } from './credentials.ts'
 import type { Authorization, Exchange, PassedRequest } from './exchange.ts'
 import { forwardableHeaders, type ForwardList } from './headers.ts'
+import { refuseOwnToken, refuseOwnTokenIn } from './own-tokens.ts'
 import { encodeQuery, encodeSegment } from './target.ts'
 
 type Passing = {
@@ -17,7 +17,8 @@ type Passing = {
   parameter: string
 }
 
-const ownToken = new RegExp(scannerPattern)
+/** What is no larger is looked into before anything of it is sent. */
+const smallBytes = 65_536
 
 /** @throws Problem `invalid_token` where a token of the gate's own would go up, and what reading a body threw */
 export async function asItCame(
@@ -31,7 +32,8 @@ export async function asItCame(
   const headers = forwardableHeaders(raw, forwarded)
   const [coding] = valuesOf(raw.rawHeaders, 'content-encoding')
   if (coding !== undefined) headers['content-encoding'] = coding
-  const read = await exchange.bodyIfRead()
+  for (const value of Object.values(headers)) refuseOwnToken(value)
+  const read = await bodyOf(exchange)
   const body = read && credential.inForm ? withoutKey(read, parameter) : read
   if (body !== undefined) refuseOwnToken(body.toString('latin1'))
   return {
@@ -57,12 +59,30 @@ function ownOf({ raw }: Exchange, { token }: Credential): Authorization {
   const [header] = valuesOf(raw.rawHeaders, 'authorization')
   const value = token === undefined ? header : `Bearer ${token}`
   if (value === undefined) return { of: 'client', value: undefined }
-  refuseOwnToken(value)
+  refuseOwnTokenIn(value)
   return { of: 'client', value: new Secret(value) }
 }
 
-function refuseOwnToken(text: string): void {
-  if (text.includes('fg_') && ownToken.test(text)) throw new Problem('invalid_token')
+/** Undefined: it streams, and is watched on its way, or there is none. */
+async function bodyOf(exchange: Exchange): Promise<Buffer | undefined> {
+  const read = await exchange.bodyIfRead()
+  if (read !== undefined || !isSmall(exchange)) return read
+  try {
+    return await exchange.body()
+  } catch (thrown) {
+    // Nothing of it has been read: its stated length was too much.
+    if (Problem.from(thrown).code === 'payload_too_large') return undefined
+    throw thrown
+  }
+}
+
+function isSmall({ raw }: Exchange): boolean {
+  const [length = '0'] = valuesOf(raw.rawHeaders, 'content-length')
+  const [type = ''] = valuesOf(raw.rawHeaders, 'content-type')
+  const isEncoded = valuesOf(raw.rawHeaders, 'content-encoding').length > 0
+  return (
+    length !== '0' && Number(length) <= smallBytes && !/^\s*multipart\//i.test(type) && !isEncoded
+  )
 }
 
 /** The rest of the form stays byte for byte. */

@@ -47,7 +47,7 @@ export function clientAddress(
   forwardedFor: readonly string[],
   trusted: TrustedProxies,
 ): string {
-  let known = peer === undefined ? unixPeer : (canonical(peer) ?? unixPeer)
+  let known = peer === undefined ? unixPeer : ofPeer(peer)
   const entries = forwardedFor.flatMap((line) => line.split(','))
   for (let hop = 0; hop < trusted.hops && trusted.trusts(known); hop++) {
     const next = canonical((entries.pop() ?? '').trim())
@@ -55,6 +55,12 @@ export function clientAddress(
     known = next
   }
   return known
+}
+
+/** The zone of a link-local address is the kernel's word, and no part of what a network is compared with (RFC 4007 §11). */
+function ofPeer(peer: string): string {
+  const [address = ''] = peer.split('%', 1)
+  return canonical(address) ?? peer
 }
 
 /** One spelling per address, IPv4 in IPv6 unwrapped; `undefined` for what is no address, a zone or a port included. */

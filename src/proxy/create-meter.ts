@@ -18,17 +18,18 @@ export function createMeter(clock: Pick<Clock, 'monotonic'>): Meter {
 
   async function takeOne(charge: Charge): Promise<boolean> {
     const { key, limit } = charge
-    const { consumedPoints, msBeforeNext } = await counts.penalty(key, 1, window(limit.perS))
+    const { consumedPoints } = await counts.penalty(key, 1, window(limit.perS))
     const taken = consumedPoints <= roomOf(charge)
-    if (!taken) {
-      await giveBack(charge)
-      note(key, Math.max(1, msBeforeNext))
-    }
+    if (!taken) await giveBack(charge)
     return taken
   }
 
-  async function giveBack({ key, limit }: Charge): Promise<void> {
-    await counts.reward(key, 1, window(limit.perS))
+  /** Full is what still is when a place was given back: many that get none may have counted at once. */
+  async function giveBack(charge: Charge): Promise<void> {
+    const { key, limit } = charge
+    const { consumedPoints, msBeforeNext } = await counts.reward(key, 1, window(limit.perS))
+    if (consumedPoints < roomOf(charge)) spent.delete(key)
+    else note(key, Math.max(1, msBeforeNext))
   }
 
   function note(key: string, waitMs: number): void {
@@ -62,6 +63,12 @@ export function createMeter(clock: Pick<Clock, 'monotonic'>): Meter {
   }
 }
 
+/**
+ * What a timer of Node can hold. A longer window, of a grant that was issued before such were refused, is cut to it: the
+ * library's timer would run off at once, and nothing would be counted.
+ */
+const longestS = 2_147_483
+
 function window(perS: number): { customDuration: number } {
-  return { customDuration: perS }
+  return { customDuration: Math.min(perS, longestS) }
 }

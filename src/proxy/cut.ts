@@ -63,7 +63,7 @@ export function cutAnswer(
 }
 
 /** What is said beside the list of a key that no item shows is not said at all. */
-function emptySides(
+export function emptySides(
   root: unknown,
   sides: readonly Side[],
   keep: ReadonlySet<string> | undefined,

@@ -19,6 +19,8 @@ export type RawRequest = {
 /** How a body that streams is watched on its way. */
 export type BodyGuard =
   | { kind: 'multipart'; boundary: string; files: readonly string[]; fields: readonly string[] }
+  /** Ended where it holds a token of the gate's own. */
+  | { kind: 'own_tokens' }
   | { kind: 'none' }
 
 /** How the answer is cut. Present only for answers that are read by the gate. */
@@ -32,8 +34,14 @@ export type Authorization =
 /** An observed request, sent on as it came. */
 export type PassedRequest = Omit<UpstreamRequest, 'credential'> & { authorization: Authorization }
 
-/** Breaks an open event stream off, for this reason. */
+/** Breaks off what is under way, for this reason. */
 export type BreakOff = (ended: string) => void
+
+/** An eye kept on what is under way, until it is disposed of. */
+export type Hold = Disposable & {
+  /** Its answer is an event stream: nobody waits for it when the gate stops. */
+  hasNoEnd(): void
+}
 
 export type AssembledAnswer = {
   status: number
@@ -84,9 +92,10 @@ export interface Exchange {
   forward(request: UpstreamRequest, guard: BodyGuard, cut: Cut | undefined): Promise<OutcomeFields>
   /**
    * Sends on what is observed, and the answer back as the cloud gave it. Without a body in the request the client's own streams.
-   * @param hold is told of an answer that is an event stream, and disposed of when that has ended
+   * @param hold is told of it before anything is sent, and disposed of when all has ended
+   * @throws Problem `invalid_token` where the body holds a token of the gate's own
    */
-  pass(request: PassedRequest, hold: (breakOff: BreakOff) => Disposable): Promise<OutcomeFields>
+  pass(request: PassedRequest, hold: (breakOff: BreakOff) => Hold): Promise<OutcomeFields>
   /**
    * A cut list that the gate put together: one piece with its true length, no validator and no range; HEAD as GET.
    * `status` is below 400, or the cloud's own error with its body cut.

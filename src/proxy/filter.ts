@@ -5,10 +5,10 @@ import type { OutcomeFields } from '../audit/audit-log.ts'
 import { refusalProblem } from '../upstream/answer-head.ts'
 import { UpstreamAborted, type UpstreamPool } from '../upstream/pool.ts'
 import type { UpstreamAnswer, UpstreamRequest } from '../upstream/upstream.ts'
-import { cutAnswer } from './cut.ts'
 import type { Cut } from './exchange.ts'
 import { noteAnswer, type UpstreamFacts } from './answer-head.ts'
 import type { AnswerHeaders } from './headers.ts'
+import { cutQuickly } from './lists/raw-cut.ts'
 import { redactWhole } from './redact.ts'
 
 export type SmallWay = { pool: UpstreamPool; answerHeaders: AnswerHeaders }
@@ -48,7 +48,7 @@ export async function filterAnswer(
   const refusal = refusalProblem(status)
   if (refusal !== undefined) throw refusal
   const credential = request.credential.reveal()
-  const { mode, body: cutBody } = cutAnswer(answer, cut)
+  const { mode, body: cutBody } = cutQuickly(answer, cut)
   const body = redactWhole(cutBody, credential)
   if (response.destroyed) return outcome(facts, 0, 0, 'client_gone')
 

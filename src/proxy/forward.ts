@@ -6,7 +6,7 @@ import { createProxyMiddleware } from 'http-proxy-middleware'
 import type { OutcomeFields } from '../audit/audit-log.ts'
 import { createKeepAliveAgent } from '../upstream/keep-alive-agent.ts'
 import type { UpstreamOrigin } from '../upstream/origin.ts'
-import type { BodyGuard, BreakOff, Cut, PassedRequest } from './exchange.ts'
+import type { BodyGuard, BreakOff, Cut, Hold, PassedRequest } from './exchange.ts'
 import type { AnswerHeaders } from './headers.ts'
 import { Outbound, Tether } from './outbound.ts'
 import type { UpstreamFacts } from './answer-head.ts'
@@ -31,7 +31,7 @@ export type Passage = {
   /** Undefined: the answer streams. */
   cut: Cut | undefined
   /** Of an observed request: its answer passes as it is. */
-  hold?: (breakOff: BreakOff) => Disposable
+  hold?: (breakOff: BreakOff) => Hold
   /** When the caller's token ends, where that is soon: ISO 8601. */
   tokenEnds?: string | undefined
   requestId: string

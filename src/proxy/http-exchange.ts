@@ -13,6 +13,7 @@ import type {
   Cut,
   EventSink,
   Exchange,
+  Hold,
   PassedRequest,
   RawRequest,
 } from './exchange.ts'
@@ -106,15 +107,12 @@ export class HttpExchange implements Exchange {
     })
   }
 
-  async pass(
-    request: PassedRequest,
-    hold: (breakOff: BreakOff) => Disposable,
-  ): Promise<OutcomeFields> {
+  async pass(request: PassedRequest, hold: (breakOff: BreakOff) => Hold): Promise<OutcomeFields> {
     this.#refuseOddHead()
     if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
     return this.#parts.forwarder.forward({
       ...this.#passage(request),
-      ...{ guard: { kind: 'none' }, cut: undefined, hold },
+      ...{ guard: { kind: 'own_tokens' }, cut: undefined, hold },
     })
   }
 

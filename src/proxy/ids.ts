@@ -6,7 +6,11 @@ import type { DenyReason } from '../domain/decision.ts'
 import type { Boundary } from '../domain/grant.ts'
 import type { Principal } from '../domain/principal.ts'
 import { isInside } from '../policy/boundary.ts'
+import { scannerPattern } from '../store/token-format.ts'
 import type { Directory } from '../upstream/directory.ts'
+
+/** A token of ours, or one shaped as the cloud's, is the name of nothing, and no question to the cloud (T12). */
+const tokenShaped = new RegExp(`${scannerPattern}|^[0-9A-Fa-f]{40}$`)
 
 export type Resolved =
   | { kind: 'resource'; resource: Resource; relation?: AccessRequest['relation'] }
@@ -51,6 +55,9 @@ export function createIdResolver(
     maxAgeMs: number | undefined,
   ): Promise<Resolved> {
     const { user } = principal
+    if (tokenShaped.test(named.organization ?? '') || tokenShaped.test(named.product ?? '')) {
+      return outside('outside_boundary')
+    }
     let organization = spelledAsId(named.organization, resources.organization)
     if (organization === null) {
       organization = (await directory.organization(named.organization ?? '', user)) ?? null
@@ -82,6 +89,7 @@ export function createIdResolver(
     principal: Principal,
     maxAgeMs: number | undefined,
   ): Promise<Resolved> {
+    if (id === undefined && tokenShaped.test(spelling)) return outside('outside_boundary')
     const found = await directory.device(id ?? spelling, principal.user, maxAgeMs)
     if (found?.product === undefined) return outside('outside_boundary')
     if (id !== undefined && found.id !== id) return outside('outside_devices')

@@ -2,7 +2,7 @@
 
 import type { DecisionFields, OutcomeFields } from '../audit/audit-log.ts'
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
-import type { Catalog, Route } from '../domain/catalog.ts'
+import type { Catalog, Method, Route } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { Tokens } from '../store/tokens.ts'
 import type { UpstreamCredentials } from '../upstream/credentials.ts'
@@ -14,7 +14,7 @@ import type { Decide } from './decide.ts'
 import type { Asked, Describe } from './describe.ts'
 import { writes } from './enforce.ts'
 import type { Exchange } from './exchange.ts'
-import { forgetter, type Memory } from './forgetting.ts'
+import { forgetter, forgetting, type Memory } from './forgetting.ts'
 import { compileForwardList } from './headers.ts'
 import type { Passages } from './passages.ts'
 import type { RequestRecord } from './record.ts'
@@ -22,6 +22,7 @@ import { noted } from './counted.ts'
 import type { MatchRoute } from './routing.ts'
 import { selfAnswer, type SelfParts } from './self.ts'
 import { sketchOf } from './sketch.ts'
+import type { StrangerBudget } from './stranger-budget.ts'
 import { wouldCut } from './would-cut.ts'
 
 export type Observe = (
@@ -42,9 +43,10 @@ export type ObserveParts = SelfParts &
     decide: Decide
     credentials: UpstreamCredentials
     passages: Passages
+    strangerBudget: StrangerBudget
     /** Told of a fault of our own, which does not hold the request up. */
     onFault: (problem: Problem, requestId: string) => void
-    quota: Pick<Quota, 'note' | 'refused'>
+    quota: Pick<Quota, 'take' | 'note' | 'refused'>
   }
 
 /** What is known of a request, as far as it could be described. */
@@ -62,6 +64,9 @@ type Seen = {
 
 /** All of them count as one: whoever makes up tokens is not many. */
 const STRANGERS = 'unknown callers'
+/** What they may take of the clients' quota: the rest is for those whom the gate knows. */
+const STRANGERS_PART = 0.8
+const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const nowhere: Resource = { type: 'none' }
 
 export function createObserve(parts: ObserveParts): Observe {
@@ -69,6 +74,7 @@ export function createObserve(parts: ObserveParts): Observe {
   const forwarded = compileForwardList(catalog.forwardHeaders)
 
   return async (exchange, credential, caller, record) => {
+    if (caller.kind === 'stranger') parts.strangerBudget.take(record.context.address)
     const seen = await look(exchange, credential, caller, record)
     const { would } = seen
     const observed = { ...caller.observed, ...(would !== undefined && { would }) }
@@ -81,15 +87,27 @@ export function createObserve(parts: ObserveParts): Observe {
       : { of: 'client' as const }
     const { parameter } = catalog.credentials
     const request = await asItCame(exchange, credential, { authorization, forwarded, parameter })
+    // A refusal is no decision: it belongs to the rejects, which are summarised.
+    if (caller.kind === 'stranger') parts.quota.take(STRANGERS, STRANGERS_PART)
     await record.observe(seen, observed)
-    if (caller.kind === 'observed') await tokens.confirm(caller.principal)
-    const user = caller.kind === 'observed' ? caller.principal.user : STRANGERS
-    const outcome = await noted(parts.quota, user, () =>
-      exchange.pass(request, (end) => parts.passages.hold(caller, end)),
-    )
-    if (writes(exchange) && outcome.status < 400) {
-      forgetter(parts, seen.requests, seen.upstreamTarget ?? request.target)()
-    }
+    const pass = () => exchange.pass(request, (end) => parts.passages.hold(caller, end))
+    const target = seen.upstreamTarget ?? request.target
+    if (caller.kind === 'stranger') return passStranger(exchange, seen, target, pass)
+    await tokens.confirm(caller.principal)
+    const send = () => noted(parts.quota, caller.principal.user, pass)
+    return writes(exchange) ? forgetting(parts, seen.requests, target, send) : send()
+  }
+
+  /** A 429 of the cloud is between the two: it would stop all others, whom anybody could stop. */
+  async function passStranger(
+    exchange: Exchange,
+    { requests }: Seen,
+    target: string,
+    pass: () => Promise<OutcomeFields>,
+  ): Promise<OutcomeFields> {
+    const outcome = await pass()
+    // What the cloud refused makes nothing forgotten: anybody may ask, and each look-up costs.
+    if (writes(exchange) && outcome.status < 400) forgetter(parts, requests, target)()
     return outcome
   }
 
@@ -132,11 +150,17 @@ export function createObserve(parts: ObserveParts): Observe {
   function isOfAccount({ raw }: Exchange, { target }: Credential): boolean {
     // In any letter case: the cloud may not mind it.
     const segments = target.segments.map((segment) => segment.toLowerCase())
-    try {
-      return matchRoute(raw.method, { ...target, segments }).route.kind.kind === 'self'
-    } catch (thrown) {
-      return Problem.from(thrown).code === 'refused_route'
+    const kindFor = (method: string) => {
+      try {
+        return matchRoute(method, { ...target, segments }).route.kind.kind
+      } catch (thrown) {
+        return Problem.from(thrown).code
+      }
     }
+    const kind = kindFor(raw.method)
+    // The cloud may know a method of it that the catalog does not.
+    const kinds = kind === 'method_not_allowed' ? METHODS.map(kindFor) : [kind]
+    return kinds.some((one) => one === 'self' || one === 'refused_route')
   }
 
   /** @throws Problem where it is nothing that the gate answers */

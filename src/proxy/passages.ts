@@ -1,15 +1,15 @@
-/** Event streams that were opened under observation: each ends with it, or with its token. */
+/** What was sent on under observation: it ends with the observation, or with its token, however far it has come. */
 
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { Tokens } from '../store/tokens.ts'
 import type { ObservedUntil, Observee, Stranger } from './caller.ts'
-import type { BreakOff } from './exchange.ts'
+import type { BreakOff, Hold } from './exchange.ts'
 import { endedBy } from './streams/rights.ts'
 
 export interface Passages extends Disposable {
   /** Kept an eye on until it is disposed of. */
-  hold(caller: Observee | Stranger, breakOff: BreakOff): Disposable
+  hold(caller: Observee | Stranger, breakOff: BreakOff): Hold
 }
 
 export type PassagesParts = {
@@ -27,6 +27,7 @@ type Passage = {
   breakOff: BreakOff
   /** Since when the store is being asked about its token; monotonic milliseconds. */
   askingSinceMs: number | undefined
+  hasNoEnd: boolean
 }
 
 const tickMs = 250
@@ -77,13 +78,19 @@ export function createPassages(parts: PassagesParts): Passages {
   const watch = parts.every(Math.min(tickMs, parts.recheckMs), look)
   return {
     hold(caller, breakOff) {
-      const passage: Passage = { caller, breakOff, askingSinceMs: undefined }
+      const passage: Passage = { caller, breakOff, askingSinceMs: undefined, hasNoEnd: false }
       open.add(passage)
-      return { [Symbol.dispose]: () => void open.delete(passage) }
+      return {
+        hasNoEnd() {
+          passage.hasNoEnd = true
+        },
+        [Symbol.dispose]: () => void open.delete(passage),
+      }
     },
     [Symbol.dispose]() {
       watch[Symbol.dispose]()
-      for (const { breakOff } of open) breakOff('shutdown')
+      // All else is answered first, as without observation.
+      for (const { breakOff, hasNoEnd } of open) if (hasNoEnd) breakOff('shutdown')
     },
   }
 }

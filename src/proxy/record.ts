@@ -75,10 +75,9 @@ export class RequestRecord {
     observed: Observed,
   ): Promise<void> {
     const { target, requests, result } = seen
-    return this.#commit(
-      { target, requests, result, observed, enforcement: 'observe' },
-      this.#durability(),
-    )
+    // Nobody may have the disk synced for it whom the gate does not even know.
+    const durability = this.#principal === undefined ? 'read' : this.#durability()
+    return this.#commit({ target, requests, result, observed, enforcement: 'observe' }, durability)
   }
 
   /** Writes down a refusal that came before the decision record; returns what the client is told. */

@@ -9,10 +9,10 @@ import { offBrokenBody, onBrokenBody } from './broken-body.ts'
 import { collect } from './collect.ts'
 import { cutAnswer } from './cut.ts'
 import { drainOrClose, expectsContinue } from './early-end.ts'
-import type { Cut } from './exchange.ts'
+import { createBodyWatch, type BodyWatch } from './body-watch.ts'
+import type { Cut, Hold } from './exchange.ts'
 import type { ForwarderOptions, Passage } from './forward.ts'
 import { isEventStream, noteAnswer } from './answer-head.ts'
-import { createMultipartGuard, type MultipartGuard } from './multipart-guard.ts'
 import { streamsBody, type Outbound, type OutboundOwner, type Tether } from './outbound.ts'
 import { createRedactor, redactWhole } from './redact.ts'
 
@@ -21,14 +21,12 @@ export class Transfer implements OutboundOwner {
   readonly #settle: PromiseWithResolvers<OutcomeFields>
   readonly #passage: Passage
   readonly #options: ForwarderOptions
-  readonly #guard: MultipartGuard | undefined
+  readonly #watch: BodyWatch
   readonly #timer: NodeJS.Timeout
   #state: 'waiting' | 'answering' | 'settled' = 'waiting'
   #outbound: Outbound | undefined
   #tether: Tether | undefined
-  /** The last piece waits for the verdict on what follows, so that upstream never has a whole bad body. */
-  #held: Buffer | undefined
-  #holding: Disposable | undefined
+  #holding: Hold | undefined
   #bytes = 0
 
   constructor(passage: Passage, options: ForwarderOptions) {
@@ -36,8 +34,7 @@ export class Transfer implements OutboundOwner {
     this.#options = options
     this.#settle = Promise.withResolvers()
     this.outcome = this.#settle.promise
-    this.#guard =
-      passage.guard.kind === 'multipart' ? createMultipartGuard(passage.guard) : undefined
+    this.#watch = createBodyWatch(passage.guard)
     this.#timer = setTimeout(this.#late, options.firstByteTimeoutMs)
   }
 
@@ -48,7 +45,8 @@ export class Transfer implements OutboundOwner {
   begin(outbound: Outbound, tether: Tether): void {
     this.#outbound = outbound
     this.#tether = tether
-    const { incoming, response, request } = this.#passage
+    const { incoming, response, request, hold } = this.#passage
+    this.#holding = hold?.(this.#breakOff)
     response.on('close', this.#clientClosed)
     response.on('finish', this.#finished)
     if (!streamsBody(incoming, request)) {
@@ -102,7 +100,7 @@ export class Transfer implements OutboundOwner {
     if (length !== undefined && status !== 204) headers.push('content-length', length)
     response.writeHead(status, headers)
     response.flushHeaders()
-    if (hold !== undefined && isEventStream(answer.headers)) this.#holding = hold(this.#breakOff)
+    if (isEventStream(answer.headers)) this.#holding?.hasNoEnd()
     this.#pipe(answer, credential)
   }
 
@@ -157,24 +155,25 @@ export class Transfer implements OutboundOwner {
 
   readonly #bodyPiece = (piece: Buffer): void => {
     this.#timer.refresh()
-    try {
-      this.#guard?.inspect(piece)
-    } catch (error) {
-      return this.#bodyFailed(Problem.from(error))
-    }
-    const next = this.#guard === undefined ? piece : this.#held
-    if (this.#guard !== undefined) this.#held = piece
-    if (next !== undefined && this.#outbound?.push(next) === false) this.#passage.incoming.pause()
+    const next = this.#watched(() => this.#watch.push(piece))
+    if (next === undefined || next.length === 0) return
+    if (this.#outbound?.push(next) === false) this.#passage.incoming.pause()
   }
 
   readonly #bodyEnded = (): void => {
-    try {
-      this.#guard?.end()
-    } catch (error) {
-      return this.#bodyFailed(Problem.from(error))
-    }
-    if (this.#held !== undefined) this.#outbound?.push(this.#held)
+    const rest = this.#watched(() => this.#watch.end())
+    if (rest === undefined) return
+    if (rest.length > 0) this.#outbound?.push(rest)
     this.#outbound?.push(null)
+  }
+
+  #watched(look: () => Buffer): Buffer | undefined {
+    try {
+      return look()
+    } catch (error) {
+      this.#bodyFailed(Problem.from(error))
+      return undefined
+    }
   }
 
   readonly #bodyFailed = (problem: Problem): void => {

@@ -1,7 +1,7 @@
 /** From a bearer token to a principal, and the second look at it right before the request is served. */
 
 import { Problem } from '../domain/problem.ts'
-import { limitsOf, standingOf, type Standing } from './expiry.ts'
+import { earlier, standingOf, type Standing } from './expiry.ts'
 import { createKnownTokens, type Held } from './known-tokens.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { StoredDefinition } from '../domain/grant.ts'
@@ -21,12 +21,20 @@ export type AuthenticatorOptions = {
 
 export type Authenticator = Disposable & Pick<Tokens, 'authenticate' | 'confirm' | 'recheck'>
 
+type Stands = {
+  standing: Standing
+  /** How long it lives without use, as it is today. */
+  idleMs: number | undefined
+}
+
 /** How often an open stream counts as a use of its token. */
 const openNoteMs = 60_000
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { store, clock, lastUsed, today } = options
   const known = createKnownTokens(options)
+  /** When an open stream last counted as a use. */
+  const openNotes = new WeakMap<Principal, number>()
 
   /** What others have changed is taken in, and what is in memory may be believed, or nobody is served. */
   function lookAround(): void {
@@ -48,45 +56,69 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   function admit(found: Held, token: string): MaybePromise<Principal> {
     const now = clock.now()
-    const standing = standingNow(found, now)
-    if (standing === 'idle') return admitIdle(token)
-    return admitAs(found, standing, now)
+    const stands = standsNow(found, now)
+    if (stands.standing === 'idle') return admitIdle(token)
+    return admitAs(found, stands, now)
   }
 
   /** Another replica may have seen it used, and the store knows. */
   function admitIdle(token: string): MaybePromise<Principal> {
     const settle = (each: Held) => {
       const now = clock.now()
-      return admitAs(each, standingNow(each, now), now)
+      return admitAs(each, standsNow(each, now), now)
     }
     const found = known.recognise(token, 'fresh')
     return found instanceof Promise ? found.then(settle) : settle(found)
   }
 
-  function admitAs(found: Held, standing: Standing, now: number): Principal {
+  function admitAs(found: Held, { standing, idleMs }: Stands, now: number): Principal {
     assertStanding(found, standing)
-    lastUsed.note(found.row.id, now)
+    lastUsed.note(found.row.id, now, idleMs)
     return found.principal
   }
 
   /** Only the holder of the right secret gets here, so only they learn how it stands. */
-  function standingNow({ row, principal }: Held, now: number): Standing {
+  function standsNow({ row, principal }: Held, now: number): Stands {
     const user = today?.(row.user, principal.stored)
     if (today !== undefined && user === undefined) throw new Problem('invalid_token')
     const used = lastUsed.latest(row.id, row.lastUsedAtMs)
-    return standingOf(row, user?.expiry, used, now)
+    return {
+      standing: standingOf(row, user?.expiry, used, now),
+      idleMs: earlier(row.idleMs, user?.expiry.idleMs),
+    }
   }
 
   function confirm(principal: Principal): MaybePromise<void> {
     lookAround()
-    const found = known.unchanged(principal) ?? readAgain(principal)
-    return found instanceof Promise ? found.then(assertUsable) : assertUsable(found)
+    return usable(principal, () => undefined)
   }
 
   function recheck(principal: Principal): MaybePromise<void> {
     lookAround()
-    const found = known.unchanged(principal) ?? readAgain(principal)
-    return found instanceof Promise ? found.then(keepOpen) : keepOpen(found)
+    return usable(principal, ({ row }, { idleMs }, now) => keepOpen(principal, row.id, idleMs, now))
+  }
+
+  function usable(
+    principal: Principal,
+    go: (found: Held, stands: Stands, now: number) => void,
+  ): MaybePromise<void> {
+    const settle = (found: Held, now: number, stands: Stands) => {
+      assertStanding(found, stands.standing)
+      go(found, stands, now)
+    }
+    const held = known.unchanged(principal)
+    if (held !== undefined) {
+      const now = clock.now()
+      const stands = standsNow(held, now)
+      // What was read long ago may not know of uses that this gate or another has written since.
+      if (stands.standing !== 'idle') return settle(held, now, stands)
+    }
+    const settleNow = (found: Held) => {
+      const now = clock.now()
+      return settle(found, now, standsNow(found, now))
+    }
+    const found = readAgain(principal)
+    return found instanceof Promise ? found.then(settleNow) : settleNow(found)
   }
 
   function readAgain(principal: Principal): MaybePromise<Held> {
@@ -108,18 +140,17 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return was.grantHash === is.grantHash && was.observeUntilMs === is.observeUntilMs
   }
 
-  function assertUsable(found: Held): void {
-    assertStanding(found, standingNow(found, clock.now()))
-  }
-
   /** To listen is to use; in time for an idle limit shorter than the usual interval. */
-  function keepOpen(found: Held): void {
-    const { row, principal } = found
-    const now = clock.now()
-    assertStanding(found, standingNow(found, now))
-    const idle = limitsOf(row, today?.(row.user, principal.stored)?.expiry).idleMs ?? Infinity
-    const used = lastUsed.latest(row.id, row.lastUsedAtMs) ?? -Infinity
-    if (Math.abs(now - used) >= Math.min(openNoteMs, idle / 2)) lastUsed.note(row.id, now)
+  function keepOpen(
+    principal: Principal,
+    id: string,
+    idleMs: number | undefined,
+    now: number,
+  ): void {
+    const used = lastUsed.latest(id, openNotes.get(principal)) ?? -Infinity
+    if (Math.abs(now - used) < Math.min(openNoteMs, (idleMs ?? Infinity) / 2)) return
+    openNotes.set(principal, now)
+    lastUsed.note(id, now, idleMs)
   }
 
   return {

@@ -156,6 +156,10 @@ export function createTokens(options: TokensOptions): Tokens {
       if (row === undefined || !(await store.revoke(row.id, atMs, by))) return undefined
       return infoToday({ ...row, revokedAtMs: atMs })
     },
+    async newest(user) {
+      const row = await store.newest(user)
+      return row && infoToday(row)
+    },
     async list(which) {
       const rows = await store.list(which)
       const infos: TokenInfo[] = []

@@ -7,7 +7,7 @@ import { inTime } from './in-time.ts'
 import { mintToken, parseToken, type RandomBytes } from './token-format.ts'
 import { TokenRefused } from './tokens.ts'
 import type { Clock } from '../domain/clock.ts'
-import type { OperatorRole, OperatorRow } from './operator-store.ts'
+import type { OperatorRevocation, OperatorRole, OperatorRow } from './operator-store.ts'
 import type { Store } from './store.ts'
 
 export type NewOperator = {
@@ -30,6 +30,8 @@ export interface OperatorTokens {
   authenticate(token: string | undefined): Promise<OperatorRow>
   /** By the public id of its token. False: it was not valid any more. */
   revoke(id: string, by: string): Promise<boolean>
+  /** As `revoke`, and never the last owner of everything. */
+  revokeUnlessLast(id: string, by: string): Promise<OperatorRevocation>
   /** Newest first; expired sign-ins are left out. */
   list(): Promise<OperatorRow[]>
 }
@@ -90,6 +92,7 @@ export function createOperatorTokens(options: OperatorTokensOptions): OperatorTo
       )
     },
     revoke: (id, by) => store.revoke(id, clock.now(), by),
+    revokeUnlessLast: (id, by) => store.revokeUnlessLast(id, clock.now(), by),
     list: () => store.list(),
   }
 }

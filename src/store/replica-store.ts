@@ -11,17 +11,20 @@ export type ReplicaRow = {
   startedAtMs: number
   /** By the store's clock. */
   beatAtMs: number
+  /** Since then, by the store's clock, milliseconds. */
+  silentMs: number
   /** Its clock less the store's, milliseconds. */
   skewMs: number
 }
 
-export type Beat = Omit<ReplicaRow, 'beatAtMs' | 'skewMs'> & { nowMs: number }
+export type Beat = Omit<ReplicaRow, 'beatAtMs' | 'silentMs' | 'skewMs'> & { nowMs: number }
 
 export interface ReplicaStore {
-  /** Says that this one lives; forgets those that have not for a day. */
+  /** Says that this one lives; forgets those that have not for a day. Nobody signs off: a gate that stopped is silent. */
   beat(replica: Beat): Promise<void>
-  /** Those that have lived within the last 5 s, and those before, newest first. */
+  /**
+   * Those that have lived within the last 5 s, and those before, newest first. A boot is left out once another of the
+   * same name has taken over: one that started after its last beat, or that lives while it has been silent for 5 s.
+   */
   list(): Promise<{ live: ReplicaRow[]; gone: ReplicaRow[] }>
-  /** At an orderly stop. */
-  leave(name: string, boot: string): Promise<void>
 }

@@ -41,6 +41,8 @@ export interface TokenStore {
   /** Adopted tokens only, which have no id of their own. One indexed query. */
   findAdopted(hash: Uint8Array): MaybePromise<FoundToken | undefined>
   live(user: string): Promise<TokenRow | undefined>
+  /** Its valid one, else the last it had; two queries by index, however many it had. */
+  newest(user: string): Promise<TokenRow | undefined>
   /** Newest first. `user`: of one API user. `live`: only those that are not revoked. */
   list(which?: { user?: string; live?: true }): Promise<TokenRow[]>
   /** Live tokens whose API user has no definition in the store: theirs must be in the policy files. */

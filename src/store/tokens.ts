@@ -63,6 +63,8 @@ export interface Tokens extends AsyncDisposable {
   revoke(which: TokenSelector, by: string): Promise<TokenInfo | undefined>
   /** A token made but not kept yet: for whoever changes an API user and its token in one transaction. @throws TokenRefused as `issue` */
   prepare(user: ApiUser, previous: string | undefined): { issued: IssuedToken; kept: Replacement }
+  /** Of an API user: its valid one, else the last it had. */
+  newest(user: string): Promise<TokenInfo | undefined>
   /** Newest first. */
   list(which?: { user?: string; live?: true }): Promise<TokenInfo[]>
   /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `token_not_yet_valid`, `suspended`, `store_unavailable` */

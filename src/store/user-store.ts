@@ -28,9 +28,25 @@ export type UserQuery = {
   search?: string
   product?: string
   organization?: string
+  /** Wholly inside this product: it is all that they reach. */
+  within?: string
   /** In the order of names. */
   offset: number
   limit: number
+}
+
+export type NamesQuery = Omit<UserQuery, 'offset'> & {
+  /** Names behind this one; absent: from the first. */
+  after?: string
+  /** A word that definitions are searched for. */
+  mentions?: string
+}
+
+export type NameRow = {
+  name: string
+  displaced: boolean
+  /** Its definition has the word that was asked about; false where none was. */
+  mentions: boolean
 }
 
 /** Errors: `UserConflict` when it exists already, was changed by somebody else, or is gone. */
@@ -38,6 +54,8 @@ export interface UserStore {
   get(name: string): Promise<UserRow | undefined>
   /** Only those with a definition. */
   page(query: UserQuery): Promise<UserPage>
+  /** The same, in the order of names, without what is dear to read: for whoever goes through all of them. */
+  names(query: NamesQuery): Promise<NameRow[]>
   /** All suspensions, also of API users of the policy files. */
   suspensions(): Promise<ReadonlyMap<string, Suspension>>
   /** With its first token, or none. One transaction. */
@@ -54,6 +72,8 @@ export interface UserStore {
   suspend(name: string, because: string, atMs: number, by: string): Promise<void>
   /** False: it was not suspended. */
   resume(name: string, atMs: number, by: string): Promise<boolean>
+  /** Those of the names that have a definition which is not displaced: whom `displace` would hit. Changes nothing. */
+  clashes(names: readonly string[]): Promise<string[]>
   /** Those of the names that have a definition lose their place to the policy files; returns who did. Their tokens die. */
   displace(names: readonly string[], atMs: number, by: string): Promise<string[]>
 }

@@ -1,4 +1,4 @@
-/** How long the cloud is left alone after it answered 429: for the caller it refused, and for all where it refuses all. */
+/** How long the cloud is left alone after it answered 429: for the caller it refused, and a moment for all where it refuses several. */
 
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../domain/clock.ts'
@@ -7,11 +7,15 @@ export type BackOff = {
   refused(user: string | undefined, retryAfterS: number | undefined): void
   /** Whole seconds that a call of this API user has to wait; `undefined`: of the gate's own. */
   of(user: string | undefined): number
+  /** Whole seconds that every API user has to wait. */
+  ofAll(): number
 }
 
 /** What is not said, and more than is believed. */
 const usualS = 1
 const longestS = 60
+/** What one has to wait because others were refused: two API users that work together can make it last. */
+const sharedS = 5
 /**
  * Some routes have quotas of their own, which one caller can use up whenever it likes: that is no reason to stop others.
  * Refusals of several callers within this time are.
@@ -24,21 +28,28 @@ export function createBackOff(clock: Pick<Clock, 'monotonic'>): BackOff {
   /** Until when each waits, monotonic milliseconds. */
   const waits = new LRUCache<string, number>({ max: keptUsers })
   const lately = new Map<string | undefined, number>()
-  let allWaitMs = 0
+  let ownUntilMs = 0
+  let allUntilMs = 0
+
+  const secondsTo = (untilMs: number) =>
+    Math.max(0, Math.ceil((untilMs - clock.monotonic()) / 1_000))
 
   return {
     refused(user, retryAfterS = usualS) {
       const now = clock.monotonic()
-      const untilMs = now + Math.min(longestS, Math.max(usualS, retryAfterS)) * 1_000
+      const waitS = Math.min(longestS, Math.max(usualS, retryAfterS))
+      const untilMs = now + waitS * 1_000
       for (const [other, atMs] of lately) if (atMs < now - togetherMs) lately.delete(other)
       lately.set(user, now)
-      if (user !== undefined) waits.set(user, Math.max(untilMs, waits.get(user) ?? 0))
-      const everybody = user === undefined || lately.size >= severalCallers
-      if (everybody) allWaitMs = Math.max(allWaitMs, untilMs)
+      if (user === undefined) ownUntilMs = Math.max(ownUntilMs, untilMs)
+      else waits.set(user, Math.max(untilMs, waits.get(user) ?? 0))
+      if (user === undefined || lately.size >= severalCallers) {
+        allUntilMs = Math.max(allUntilMs, now + Math.min(sharedS, waitS) * 1_000)
+      }
     },
-    of(user) {
-      const own = user === undefined ? 0 : (waits.get(user) ?? 0)
-      return Math.max(0, Math.ceil((Math.max(own, allWaitMs) - clock.monotonic()) / 1_000))
-    },
+    // The gate's own look-ups serve everybody: no client's refusal stops them.
+    of: (user) =>
+      secondsTo(user === undefined ? ownUntilMs : Math.max(waits.get(user) ?? 0, allUntilMs)),
+    ofAll: () => secondsTo(allUntilMs),
   }
 }

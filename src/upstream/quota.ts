@@ -32,8 +32,12 @@ export type Forecast = {
 }
 
 export interface Quota {
-  /** Counts a call made for an API user. @throws Problem `upstream_quota`, with the seconds until there is room */
-  take(user: string): void
+  /**
+   * Counts a call made for an API user.
+   * @param part of the clients' quota that it may have even alone, 0 to 1; absent: all
+   * @throws Problem `upstream_quota`, with the seconds until there is room
+   */
+  take(user: string, part?: number): void
   /** Counts one of the gate's own. @throws as `take`, once nothing at all is left */
   takeOwn(): void
   /** Counts a call that is made in any case. `undefined`: one of the gate's own. */
@@ -58,13 +62,14 @@ export function createQuota(options: QuotaOptions): Quota {
   /** What the gate has not used of its reserve stays reserved. */
   const forClients = () => all() - Math.max(Math.floor(all() * reserve), counts.own())
 
-  function assertRoom(user: string): void {
+  function assertRoom(user: string, part: number): void {
     const waitS = backOff.of(user)
     if (waitS > 0) throw refusal(waitS, 'the device cloud answered 429')
     const mine = counts.of(user)
     const budget = forClients()
     const total = counts.clients()
     if (total >= budget) throw refusal(counts.nextRoomS(), 'the quota is used up')
+    if (mine >= budget * part) throw refusal(counts.nextRoomS(), 'the rest is kept for others')
     const crowd = counts.users() + (mine === 0 ? 1 : 0)
     if (total >= budget * contested && mine >= budget / crowd) {
       throw refusal(counts.nextRoomS(), 'this API user has had its fair part of the quota')
@@ -72,8 +77,8 @@ export function createQuota(options: QuotaOptions): Quota {
   }
 
   return {
-    take(user) {
-      assertRoom(user)
+    take(user, part = 1) {
+      assertRoom(user, part)
       counts.add(user)
     },
     takeOwn() {
@@ -93,7 +98,7 @@ export function createQuota(options: QuotaOptions): Quota {
       const used = counts.clients() + counts.own()
       const pace = counts.lastMinute()
       const left = all() - used
-      const backingOffS = backOff.of(undefined)
+      const backingOffS = Math.max(backOff.of(undefined), backOff.ofAll())
       // At a pace that the window refills there is always some left.
       const outruns = pace * (perMs / 60_000) > all()
       return {

@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/domain/clock.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { postgresMigrations } from '../../src/store/migrations-postgres.ts'
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres.ts'
-import { StoreUnusable } from '../../src/store/rows.ts'
-import { StoreUnavailable } from '../../src/store/sql.ts'
-import { findToken } from '../../src/store/token-rows.ts'
+import { postgresMigrations } from '../../src/store/postgres/migrations-postgres.ts'
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/postgres.ts'
+import { StoreUnusable } from '../../src/store/sql/rows.ts'
+import { StoreUnavailable } from '../../src/store/sql/sql.ts'
+import { findToken } from '../../src/store/sql/token-rows.ts'
 import type { Change } from '../../src/store/changes.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createDatabase, startPostgres, type TestDatabase } from '../kit/postgres.ts'
@@ -15,6 +15,7 @@ import { startRelay, type Relay } from '../kit/relay.ts'
 import { testDatabase } from '../kit/test-database.ts'
 import { aRow, start } from '../kit/tokens.ts'
 import { storeContract } from './store.ts'
+import { anOperator, by } from './store-kit.ts'
 
 storeContract('PostgreSQL', async () => {
   const own = await testDatabase()
@@ -169,6 +170,35 @@ describe('openPostgresStore', () => {
     const lines = plan.map((row) => String(row['QUERY PLAN']))
     expect(lines.filter((line) => line.includes('Seq Scan'))).toEqual([])
     expect(lines.join('\n')).toContain('Index Scan using tokens_pkey')
+  })
+})
+
+describe('tokens that are looked up', () => {
+  onADatabase()
+
+  it.each([4, 6, 10])(
+    'by any number of strangers keep no operator waiting, on %i connections',
+    async (connections) => {
+      const store = await open({ connections })
+      const locked = database
+        .query('begin; lock table tokens in access exclusive mode; select pg_sleep(2.5); commit')
+        .then(() => 'look-ups went on first')
+      const lock = `select 1 from pg_locks where relation = 'tokens'::regclass and mode = 'AccessExclusiveLock' and granted`
+      await expect.poll(() => database.query(lock), { interval: 5 }).toHaveLength(1)
+      const finds = Array.from({ length: 100 }, async () => store.tokens.find('nobody'))
+      const operator = store.operators
+        .create(anOperator('o1', 'olga'), by)
+        .then(() => store.operators.find('o1'))
+      expect(await Promise.race([operator, locked])).toMatchObject({ name: 'olga' })
+      await locked
+      for (const found of await Promise.all(finds)) expect(found).toBeUndefined()
+    },
+  )
+
+  it('share one connection with all else where there are but three', async () => {
+    const store = await open({ connections: 3 })
+    await issue(store, 'a1', 'anna')
+    expect((await store.tokens.find('a1'))?.row.user).toBe('anna')
   })
 })
 

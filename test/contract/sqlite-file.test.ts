@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { migrations } from '../../src/store/migrations.ts'
-import { StoreUnavailable } from '../../src/store/sql.ts'
-import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { migrations } from '../../src/store/sqlite/migrations.ts'
+import { StoreUnavailable } from '../../src/store/sql/sql.ts'
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import { temporaryFolder } from '../kit/tokens.ts'
 import { aToken, by, hashOf, kept, start } from './store-kit.ts'
 
@@ -112,7 +112,7 @@ describe('the SQLite file', () => {
     mkdirSync(join(folder, 'deep'))
     using db = new DatabaseSync(path)
     db.exec('create table theirs (id text)')
-    expect(() => openSqliteStore({ path })).toThrow(/another program.*store\.path/)
+    expect(() => openSqliteStore({ path })).toThrow(/another program.*set "store" to/)
     expect(db.prepare('select count(*) as n from sqlite_schema').get()).toEqual({ n: 1 })
   })
 

@@ -3,7 +3,7 @@
 import type { Change } from '../../src/store/changes.ts'
 import type { OperatorRow } from '../../src/store/operator-store.ts'
 import type { Beat } from '../../src/store/replica-store.ts'
-import type { SqlRow } from '../../src/store/sql.ts'
+import type { SqlRow } from '../../src/store/sql/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Replacement, TokenRow } from '../../src/store/token-store.ts'
 import type { NewUser } from '../../src/store/user-store.ts'

@@ -48,6 +48,35 @@ export function operatorsAreKept(bench: () => Bench): void {
       expect((await operators().find('o1'))?.revokedAtMs).toBe(start + hour)
     })
 
+    it('of whom one owner of everything always stays, whoever revoke each other at the same time', async () => {
+      const lasting = { role: 'owner' } as const
+      for (const [id, more] of [
+        ['a', lasting],
+        ['b', { ...lasting, expiresAtMs: start + hour }],
+        ['bound', { ...lasting, product: '12345' }],
+        ['editor', {}],
+        ['over', { ...lasting, expiresAtMs: start }],
+        ['signed-in', { ...lasting, via: 'oidc', expiresAtMs: Date.now() + hour }],
+      ] as const) {
+        await operators().create(anOperator(id, id, more), by)
+      }
+      await using other = await bench().under.open()
+      const race = await Promise.all([
+        operators().revokeUnlessLast('a', start + 1, by),
+        other.operators.revokeUnlessLast('b', start + 1, by),
+      ])
+      expect(race.toSorted()).toEqual(['last_owner', 'revoked'])
+      const stays = race[0] === 'revoked' ? 'b' : 'a'
+      expect((await operators().find(stays))?.revokedAtMs).toBeUndefined()
+      expect(await operators().revokeUnlessLast(stays, start + 2, by)).toBe('last_owner')
+      for (const id of ['bound', 'editor', 'over', 'signed-in']) {
+        expect(await operators().revokeUnlessLast(id, start + 2, by)).toBe('revoked')
+        expect(await operators().revokeUnlessLast(id, start + 3, by)).toBe('not_valid')
+      }
+      expect(await operators().revokeUnlessLast('nobody', start + 2, by)).toBe('not_valid')
+      expect(await operators().revoke(stays, start + 2, by)).toBe(true)
+    })
+
     it('may sign in often under one name', async () => {
       const signIn = { via: 'oidc', expiresAtMs: Date.now() + hour } as const
       await operators().create(anOperator('s1', 'olga', signIn), by)
@@ -88,6 +117,7 @@ export function replicasAreKept(bench: () => Bench): void {
           commit: undefined,
           startedAtMs: start + 1,
           beatAtMs: expect.any(Number),
+          silentMs: expect.any(Number),
           skewMs: expect.any(Number),
         },
         expect.objectContaining({ name: 'r1', commit: undefined }),
@@ -104,20 +134,45 @@ export function replicasAreKept(bench: () => Bench): void {
         bench().under.select(
           `update replicas set beat_at_ms = beat_at_ms - ${ms} where name = '${name}'`,
         )
-      await silent('r2', 6_000)
+      await silent('r2', 60_000)
       await silent('r3', 25 * hour)
       await replicas().beat(aBeat('r1'))
       const { live, gone } = await replicas().list()
       expect(live.map(({ name }) => name)).toEqual(['r1'])
       expect(gone.map(({ name }) => name)).toEqual(['r2'])
+      expect(live[0]?.silentMs).toBeLessThan(5_000)
+      expect(gone[0]?.silentMs).toBeGreaterThanOrEqual(60_000)
+      expect(gone[0]?.silentMs).toBeLessThan(90_000)
     })
 
-    it('leave by name and boot', async () => {
-      await replicas().beat(aBeat('r1'))
+    it('that start again take the place of their last boot at once, and of nobody else', async () => {
+      await replicas().beat(aBeat('r1', { boot: 'b1' }))
+      await replicas().beat(aBeat('r2', { boot: 'b1' }))
+      await bench().under.select('update replicas set beat_at_ms = beat_at_ms - 2000')
+      // Its own clock is an hour behind, which is known of it.
+      const nowMs = Date.now() - hour
+      await replicas().beat(aBeat('r1', { boot: 'b2', startedAtMs: nowMs - 1_000, nowMs }))
+      const { live, gone } = await replicas().list()
+      expect(live.map(({ name, boot }) => `${name} ${boot}`).toSorted()).toEqual(['r1 b2', 'r2 b1'])
+      expect(gone).toEqual([])
+    })
+
+    it('of one name both live while both beat; the one that falls silent is not gone but replaced', async () => {
+      await replicas().beat(aBeat('r1', { boot: 'b1' }))
       await replicas().beat(aBeat('r1', { boot: 'b2', startedAtMs: start + 1 }))
-      await replicas().leave('r1', 'b1')
-      const { live } = await replicas().list()
-      expect(live.map(({ boot }) => boot)).toEqual(['b2'])
+      const boots = async () => {
+        const { live, gone } = await replicas().list()
+        return { live: live.map(({ boot }) => boot), gone: gone.map(({ boot }) => boot) }
+      }
+      expect(await boots()).toEqual({ live: ['b2', 'b1'], gone: [] })
+      await bench().under.select(
+        "update replicas set beat_at_ms = beat_at_ms - 6000 where boot = 'b1'",
+      )
+      expect(await boots()).toEqual({ live: ['b2'], gone: [] })
+      await bench().under.select('update replicas set beat_at_ms = beat_at_ms - 6000')
+      expect(await boots()).toEqual({ live: [], gone: ['b2'] })
+      await replicas().beat(aBeat('r1', { boot: 'b2', startedAtMs: start + 1 }))
+      expect(await bench().under.select('select boot from replicas')).toEqual([{ boot: 'b2' }])
     })
   })
 }

@@ -136,6 +136,19 @@ export function tokensAreKept(bench: () => Bench): void {
       expect(bench().store.changes.state().seq).toBe(before)
     })
 
+    it('are told newest of an API user: the valid one before any other, else the last it had', async () => {
+      const newest = async (user: string) => (await tokens().newest(user))?.id
+      expect(await newest('anna')).toBeUndefined()
+      await tokens().replace(kept(aToken('a1', 'anna')), by)
+      await tokens().replace(kept(aToken('a3', 'anna', { createdAtMs: start + 9 }), 'a1'), by)
+      // A clock that was set back.
+      await tokens().replace(kept(aToken('a2', 'anna', { createdAtMs: start + 5 }), 'a3'), by)
+      await tokens().replace(kept(aToken('b1', 'ben', { createdAtMs: start + 99 })), by)
+      expect(await newest('anna')).toBe('a2')
+      await tokens().revoke('a2', start + 10, by)
+      expect(await newest('anna')).toBe('a3')
+    })
+
     it('are listed newest first, by API user, and without the revoked', async () => {
       await tokens().replace(kept(aToken('a1', 'anna')), by)
       await tokens().replace(kept(aToken('a2', 'anna', { createdAtMs: start + 1 }), 'a1'), by)

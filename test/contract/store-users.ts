@@ -146,7 +146,10 @@ export function usersAreKept(bench: () => Bench): void {
       await users().create(aNewUser('anna'), kept(aToken('a1', 'anna')), by)
       await users().create(aNewUser('ben'), kept(aToken('b1', 'ben')), by)
       const names = [...Array.from({ length: 450 }, (_, n) => `git${n}`), 'anna']
+      expect(await users().clashes(names)).toEqual(['anna'])
+      expect((await tokens().find('a1'))?.row.revokedAtMs).toBeUndefined()
       expect(await users().displace(names, start + 5, 'gate:g1')).toEqual(['anna'])
+      expect(await users().clashes(names)).toEqual([])
       expect(await users().displace(names, start + 6, 'gate:g1')).toEqual([])
       expect((await tokens().find('a1'))?.row.revokedAtMs).toBe(start + 5)
       expect((await tokens().find('b1'))?.row.revokedAtMs).toBeUndefined()

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe } from 'vitest'
 import { changesAreTold } from './store-changes.ts'
+import { namesAreFound } from './store-names.ts'
 import { operatorsAreKept, replicasAreKept } from './store-others.ts'
 import { tokensAreKept } from './store-tokens.ts'
 import { usersAreKept } from './store-users.ts'
@@ -27,6 +28,7 @@ export function storeContract(name: string, prepare: () => Promise<StoreUnderTes
 
     tokensAreKept(current)
     usersAreKept(current)
+    namesAreFound(current)
     changesAreTold(current)
     operatorsAreKept(current)
     replicasAreKept(current)

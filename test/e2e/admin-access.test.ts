@@ -172,7 +172,9 @@ describe('an operator of one product', () => {
     await create('seen', { observe }, editor).expect(403)
     await create('seen', { observe }, owner).expect(201)
     await call(bound, 'post', '/api/users/seen/token').expect(403)
-    await call(editor, 'post', '/api/users/seen/token').expect(201)
+    await call(editor, 'post', '/api/users/seen/token').expect(403)
+    await call(editor, 'post', '/api/users/seen/token/extend').expect(403)
+    await call(owner, 'post', '/api/users/seen/token').expect(201)
     await using all = await startAdmin({ observeUntilMs: noon + day })
     const token = await all.operator('bo', 'editor', { product: '12345' })
     const body = { name: 'wall', definition: aDefinition }

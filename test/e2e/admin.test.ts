@@ -376,7 +376,9 @@ describe('operators', () => {
     expect(names).toEqual([
       ['operator.create', 'ines'],
       ['operator.revoke', 'ines'],
+      ['operator.revoke', 'olga'],
     ])
+    await rig.agent.get('/api/whoami').set(as(owner)).expect(200)
   })
 })
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import { fleetgate, invoke, running, type CliOptions } from '../kit/cli.ts'
 
 const device = 'e00fce68636486bf97d48e1b'
@@ -334,6 +334,30 @@ describe('fleetgate token adopt', () => {
     const refused = await quick(['token', 'adopt', 'technician'], at)
     expect(refused).toMatchObject({ code, out: '', err: expect.stringContaining(says) })
     expect(refused.err).not.toContain('hunter2')
+  })
+
+  it("refuses the gate's own credentials, and says so where they cannot be read", async () => {
+    const [own, other] = ['0e1f'.repeat(10), 'a2b3'.repeat(10)]
+    const credentials =
+      '{ default: { env: CLOUD_TOKEN }, products: { 12345: { env: OTHER_TOKEN } } }'
+    const folder = workplace({
+      'fleetgate.yaml': config.replace('{ default: { env: CLOUD_TOKEN } }', credentials),
+    })
+    const adopt = (input: string, known: Readonly<Record<string, string>>) =>
+      quick(['token', 'adopt', 'technician'], { cwd: folder, env: known, input })
+    const known = { CLOUD_TOKEN: own, OTHER_TOKEN: other }
+    for (const input of [own, `${other}\n`]) {
+      const refused = await adopt(input, known)
+      expect(refused).toMatchObject({ code: 1, out: '' })
+      expect(refused.err).toContain('the gate itself calls the cloud with')
+      expect(refused.err).not.toContain(input.trim())
+    }
+    expect((await quick(['token', 'list'], inside(folder))).out).not.toContain('technician')
+    const unread = await adopt(cloudToken, { CLOUD_TOKEN: own })
+    expect(unread).toMatchObject({ code: 0, err: expect.stringContaining('was not compared') })
+    expect((await quick(['token', 'revoke', 'technician'], inside(folder))).code).toBe(0)
+    const compared = await adopt(cloudToken, known)
+    expect(compared).toMatchObject({ code: 0, err: expect.not.stringContaining('not compared') })
   })
 
   it('takes no token from its arguments, where every process could read it', async () => {

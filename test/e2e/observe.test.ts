@@ -178,6 +178,26 @@ describe('an API user with a token of the gate’s own, observed', () => {
   })
 })
 
+describe('a token of the gate’s own where none belongs, observed', () => {
+  it('never reaches the cloud: the request is refused', async () => {
+    const token = gate.tokens['reader'] ?? ''
+    const json = { authorization: `Bearer ${theirs}`, 'content-type': 'application/json' }
+    const post = (headers: Record<string, string>, body: string) =>
+      fetch(`${gate.url}/v1/unknown`, { method: 'POST', headers, body })
+    const attacks = [
+      post(json, JSON.stringify({ access_token: token })),
+      post(json, JSON.stringify({ pad: 'x'.repeat(200_000), access_token: token })),
+      post({ authorization: `Basic ${btoa(`x:${token}`)}` }, ''),
+      post({ ...json, 'x-particle-tool': token }, '{}'),
+    ]
+    for (const { status } of await Promise.all(attacks)) expect(status).toBe(401)
+    expect(cloud.requests().filter(({ rawHead }) => rawHead.includes(token))).toEqual([])
+    cloud.clear()
+    const large = await post(json, JSON.stringify({ pad: 'x'.repeat(200_000) }))
+    expect([large.status, seen()]).toEqual([404, ['POST /v1/unknown theirs']])
+  })
+})
+
 describe('from what was observed to what is enforced', () => {
   it('the log says what an API user for the client needs; adopted, it goes on alone', async () => {
     const config = join(gate.folder, 'fleetgate.yaml')

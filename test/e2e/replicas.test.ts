@@ -207,6 +207,41 @@ describe('two gates on one PostgreSQL', () => {
       .toBe(2)
     await b[Symbol.asyncDispose]()
     gates = [a]
-    expect((await seen()).map(({ name }) => name)).toEqual(['a'])
+    await expect
+      .poll(async () => (await seen()).map(({ name }) => name), { timeout: 8000 })
+      .toEqual(['a'])
+  })
+
+  it('kill no token because one of them lacks its API user, not even while the other is restarted', async () => {
+    const a = await start('a')
+    const old = await start('old')
+    const { two } = a.tokens
+    await old.writePolicy('users.yaml', policies().replace(/ {2}two:[\s\S]*/, ''))
+    await old.reload()
+    expect([await call(a, two), await call(old, two)]).toEqual([200, 401])
+    await a[Symbol.asyncDispose]()
+    gates = [old]
+    // Longer than a gate that has left counts as alive.
+    await new Promise((resolve) => setTimeout(resolve, 6500))
+    const live = await elsewhere(old.config, (tokens) => tokens.list({ user: 'two', live: true }))
+    expect(live.map(({ state }) => state)).toEqual(['valid'])
+    const back = await start('a')
+    expect([await call(back, two), await call(old, two)]).toEqual([200, 401])
+  })
+
+  it('kill it once all of them lack its API user', async () => {
+    const a = await start('a')
+    const b = await start('b')
+    const without = policies().replace(/ {2}two:[\s\S]*/, '')
+    for (const gate of [a, b]) {
+      await gate.writePolicy('users.yaml', without)
+      await gate.reload()
+    }
+    await expect
+      .poll(() => elsewhere(a.config, (tokens) => tokens.list({ user: 'two', live: true })), {
+        timeout: 8000,
+      })
+      .toEqual([])
+    expect([await call(a, a.tokens['one']), await call(b, a.tokens['two'])]).toEqual([200, 401])
   })
 })

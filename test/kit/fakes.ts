@@ -21,6 +21,7 @@ import type {
   Cut,
   EventSink,
   Exchange,
+  Hold,
   PassedRequest,
   RawRequest,
 } from '../../src/proxy/exchange.ts'
@@ -115,19 +116,20 @@ export class FakeExchange implements Exchange {
     this.endsAtMs = atMs
   }
 
-  /** With an answer that is an event stream, as the test says. */
+  /** With an answer that has not ended, as the test says: an event stream, or any other. */
   stays = false
+  isStream = true
   passStatus = 200
   readonly brokenOff = Promise.withResolvers<string>()
 
-  async pass(
-    request: PassedRequest,
-    hold: (breakOff: BreakOff) => Disposable,
-  ): Promise<OutcomeFields> {
+  async pass(request: PassedRequest, hold: (breakOff: BreakOff) => Hold): Promise<OutcomeFields> {
     this.passed.push(request)
+    using held = hold((ended) => this.brokenOff.resolve(ended))
     this.onSend()
-    if (!this.stays) return anOutcome(this.passStatus, 'answered')
-    using _held = hold((ended) => this.brokenOff.resolve(ended))
+    if (!this.stays) {
+      return { ...anOutcome(this.passStatus, 'answered'), upstreamStatus: this.passStatus }
+    }
+    if (this.isStream) held.hasNoEnd()
     return anOutcome(200, await this.brokenOff.promise)
   }
 
@@ -256,6 +258,7 @@ export function fakeTokens(overrides: Partial<Tokens> = {}): Tokens {
     rotate: notPlayed,
     extend: notPlayed,
     revoke: notPlayed,
+    newest: notPlayed,
     list: notPlayed,
     adopt: notPlayed,
     prepare: notPlayed,

@@ -1,6 +1,6 @@
 /** A process of its own for the tests of races: opens the store in argv, issues a token, prints how it went. */
 
-import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import { TokenConflict } from '../../src/store/token-store.ts'
 import { aUser, tokensOn } from './tokens.ts'
 

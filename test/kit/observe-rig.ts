@@ -16,9 +16,11 @@ import { createPassages, type Passages } from '../../src/proxy/passages.ts'
 import { createPipeline } from '../../src/proxy/pipeline.ts'
 import { createRelate } from '../../src/proxy/relations.ts'
 import { createMatchRoute } from '../../src/proxy/routing.ts'
+import { createStrangerBudget } from '../../src/proxy/stranger-budget.ts'
 import { createDescribeStranger } from '../../src/proxy/strangers.ts'
 import type { Tokens } from '../../src/store/tokens.ts'
 import type { Directory } from '../../src/upstream/directory.ts'
+import type { Quota } from '../../src/upstream/quota.ts'
 import { aCatalog, aDeed, aRoute, fieldsBody } from './a-route.ts'
 import * as kit from './fakes.ts'
 
@@ -56,6 +58,9 @@ export type ObservePlay = {
   tokens?: Partial<Tokens>
   decide?: PolicyEngine['decide']
   directory?: Partial<Directory>
+  quota?: Quota
+  /** Of strangers. */
+  budget?: { perMinute: number; allPerMinute: number }
 }
 
 export type ObserveRig = {
@@ -127,7 +132,11 @@ export function observeRig(play: ObservePlay): ObserveRig {
     }),
     observe: createObserve({
       ...{ ...stages, credentials, passages, grantOf, directory, fleetLists },
-      quota: kit.noQuota,
+      quota: play.quota ?? kit.noQuota,
+      strangerBudget: createStrangerBudget({
+        clock,
+        ...(play.budget ?? { perMinute: 600, allPerMinute: 3_000 }),
+      }),
       describeStranger: createDescribeStranger({ catalog, directory, clock, perMinute: 3 }),
     }),
     enforce: createEnforce({

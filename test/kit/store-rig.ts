@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Problem } from '../../src/domain/problem.ts'
-import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import type { TokensOptions } from '../../src/store/create-tokens.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Tokens } from '../../src/store/tokens.ts'

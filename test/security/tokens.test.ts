@@ -9,6 +9,7 @@ import { systemClock } from '../../src/domain/clock.ts'
 import { mintToken } from '../../src/store/token-format.ts'
 import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { traces } from '../kit/invariant.ts'
+import { anOperator, bothPorts, callWith, operate, recordsOf } from '../kit/operated-gate.ts'
 import {
   mine,
   okJson,
@@ -22,7 +23,9 @@ import {
   type Exchanged,
 } from '../kit/raw-exchange.ts'
 import { sendRaw } from '../kit/raw-socket.ts'
-import { rawAnswer } from '../kit/recording-upstream.ts'
+import { rawAnswer, startRecordingUpstream } from '../kit/recording-upstream.ts'
+import { startTestGate, type TestGateOptions } from '../kit/start-gate.ts'
+import { testDatabase } from '../kit/test-database.ts'
 
 const device = `/v1/products/${product}/devices/${mine}`
 const expiry = Date.UTC(2027, 2, 1)
@@ -284,7 +287,59 @@ describe('how long a token lives', () => {
       .toBe(sent)
   })
 
-  it.todo('T08 a revocation on another replica: replicas share PostgreSQL, a later issue')
+  it('T08 a revocation on another replica bites within the bound, in its load, and its rows say so', async () => {
+    await using database = await testDatabase()
+    await using upstream = await startRecordingUpstream()
+    upstream.answerWith(rawAnswer(200, okJson))
+    const replica = (name: string, more: Partial<TestGateOptions> = {}) =>
+      startTestGate({
+        upstream: { url: upstream.url, token: upstreamCredential },
+        policies: policies(),
+        config: `replica: ${name}\n${bothPorts}${database.config()}`,
+        ...more,
+      })
+    await using a = await replica('a', { mint: ['limited', 'second'] })
+    await using b = await replica('b', { mint: [] })
+    const ask = (user: string) => callWith(b.url, device, a.tokens[user] ?? '')
+    expect([(await ask('limited')).status, (await ask('second')).status]).toEqual([200, 200])
+    const calls: { status: number; sentMs: number }[] = []
+    const client = async () => {
+      for (let denied = 0; denied < 5;) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other, as a client does
+        const called = await ask('second')
+        calls.push(called)
+        if (called.status === 401) denied += 1
+        // Five clients that rest for 20 ms: about 200 requests a second.
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+    const load = Promise.all(Array.from({ length: 5 }, client))
+    await expect.poll(() => calls.length, { timeout: 10_000 }).toBeGreaterThan(50)
+    const admin = operate(a.adminUrl, await anOperator(a, 'olga'))
+    const said = await admin('DELETE', '/api/users/second/token')
+    expect(said.status).toBe(200)
+    await load
+    const allowed = calls.filter(({ status }) => status === 200)
+    const lastMs = Math.max(...allowed.map(({ sentMs }) => sentMs))
+    expect(lastMs - said.atMs).toBeLessThan(1000)
+    expect(new Set(calls.map(({ status }) => status))).toEqual(new Set([200, 401]))
+    expect((await ask('limited')).status).toBe(200)
+    expect(upstream.seen().match(/^GET /gm)).toHaveLength(allowed.length + 3)
+    const { decisions, rejects, total } = await traces(b)
+    expect(total).toBe(calls.length + 3)
+    expect(rejects.length).toBeGreaterThan(10)
+    const outcomes = await b.outcomes()
+    const served = decisions
+      .filter((row) => row['user'] === 'second')
+      .map((row) => outcomes.find((each) => each['request_id'] === row['request_id']))
+    expect(served.filter((row) => row?.['status'] === 200)).toHaveLength(allowed.length + 1)
+    // The row of the change stands in the log of the replica that heard of it too.
+    const changes = (await recordsOf(b)).filter(({ event }) => event === 'store_changed')
+    expect(changes.map(({ data }) => data)).toContainEqual(
+      expect.objectContaining({ user: 'second', by: 'operator:olga', change: expect.any(String) }),
+    )
+  })
 })
 
 describe('which token it is', () => {
@@ -347,7 +402,58 @@ describe('which token it is', () => {
     }
   })
 
-  it.todo("T14 an API user's token on the admin port: the admin port is a later issue")
+  it('T14 refuses the token of an API user on the admin port, and that of an operator on the data port', async () => {
+    await using gate = await startTestGate({
+      upstream: { url: bench.upstream.url, token: upstreamCredential },
+      policies: policies(),
+      config: bothPorts,
+      mint: ['limited'],
+    })
+    const { limited = '' } = gate.tokens
+    const owner = await anOperator(gate, 'olga', 'owner')
+    const admin = operate(gate.adminUrl, owner)
+    expect((await admin('GET', '/api/whoami')).status).toBe(200)
+    bench.upstream.clear()
+    const onAdmin = [
+      ['GET', '/api/whoami'],
+      ['GET', '/api/users/limited'],
+      ['POST', '/api/users/limited/token'],
+      ['DELETE', '/api/users/limited/token'],
+      ['POST', '/api/operators', { name: 'eve', role: 'owner' }],
+      ['GET', `/v1/products/${product}/team`],
+      ['GET', device],
+    ] as const
+    for (const secret of [limited, upstreamCredential, mintToken('u', randomBytes).token]) {
+      for (const [method, path, body] of onAdmin) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const said = await operate(gate.adminUrl, secret)(method, path, body)
+        expect([path, said.status]).toEqual([path, path === device ? 404 : 401])
+        expect(said.text).not.toContain(secret)
+      }
+    }
+    expect((await fetch(`${gate.adminUrl}/api/whoami?access_token=${owner}`)).status).toBe(401)
+    for (const path of [device, `${device}?access_token=${owner}`, '/v1/user', '/api/whoami']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect([path, (await callWith(gate.url, path, owner)).status]).toEqual([
+        path,
+        path.includes('?') ? 400 : 401,
+      ])
+    }
+    expect(bench.upstream.seen()).toBe('')
+    // The paths of one port mean nothing on the other, whoever asks.
+    expect((await callWith(gate.url, '/api/whoami', limited)).status).toBe(404)
+    expect((await admin('GET', device)).status).toBe(404)
+    const rejects = await gate.rejects()
+    const { summarised } = await traces(gate)
+    expect(rejects.length + summarised).toBe(3 * onAdmin.length + 1 + 4 + 1)
+    const wrongKind = rejects.filter((row) => row['token_id'] === limited.split('_')[2])
+    expect(wrongKind.length).toBeGreaterThan(0)
+    for (const row of wrongKind) expect(row).toMatchObject({ port: 'admin' })
+    expect(wrongKind.map(({ status }) => status)).toContain(401)
+    // Neither took effect: the token lives, and nobody new is there.
+    expect((await callWith(gate.url, device, limited)).status).toBe(200)
+    expect((await admin('GET', '/api/operators')).text).not.toContain('eve')
+  })
 
   it('T15 refuses a JWT: a token is looked up, never interpreted', async () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -3,6 +3,7 @@
 import { STATUS_CODES, type Server, type ServerOptions } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Problem } from '../../domain/problem.ts'
+import { limitConnections } from './connections.ts'
 
 export type ListenerLimits = {
   /** Whole request head, from its first byte. */
@@ -34,7 +35,7 @@ export function guardServer(
   limits: ListenerLimits,
   onReject: (problem: Problem, socket: Duplex) => void,
 ): void {
-  server.maxConnections = limits.maxConnections
+  limitConnections(server, limits.maxConnections)
   const refuse = (problem: Problem, socket: Duplex): void => {
     onReject(problem, socket)
     if (!socket.writable) return void socket.destroy()

@@ -3,7 +3,7 @@
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { ErrorShape } from '../../domain/catalog.ts'
 import { Problem } from '../../domain/problem.ts'
-import { StoreUnavailable } from '../../store/sql.ts'
+import { StoreUnavailable } from '../../store/sql/sql.ts'
 import { scannerPattern } from '../../store/token-format.ts'
 import type { AdminAnswer, AnyOperation, Operation, Operator } from '../operation.ts'
 import { Unprocessable } from '../unprocessable.ts'
@@ -29,10 +29,13 @@ export type Answer = {
   status: number
   headers: Readonly<Record<string, string>>
   /** Absent: an empty answer. */
-  content: { type: string; json: string } | undefined
+  content: { type: string; bytes: Uint8Array } | undefined
 }
 
-const token = new RegExp(scannerPattern)
+const token = new RegExp(`${scannerPattern}|(?<![0-9A-Fa-f])[0-9A-Fa-f]{40}(?![0-9A-Fa-f])`)
+
+/** Far more than any operation takes. */
+const maxKeys = 50
 
 /** `body` reads the request's body; it is called once the operator is known and may do it. */
 export type Serve = (head: Head, body: () => Promise<unknown>) => Promise<Answer>
@@ -40,7 +43,8 @@ export type Serve = (head: Head, body: () => Promise<unknown>) => Promise<Answer
 export function createServe({ table, signOn, audit, errorShape, onFault }: ServeParts): Serve {
   return async (head, body) => {
     let errors: AnyOperation['errors'] = 'problem'
-    let admitted: Operator | 'anybody' | undefined
+    let operator: Operator | undefined
+    let admitted = false
     try {
       const target = readTarget(head.target)
       errors = table.errorsAt(target.segments)
@@ -49,36 +53,39 @@ export function createServe({ table, signOn, audit, errorShape, onFault }: Serve
       const { requestId, address, agent } = head
       if (operation.role === 'none') {
         const query = readQuery(operation, target.query)
-        admitted = 'anybody'
+        admitted = true
         const cookies = cookiesOf(head)
         const request = { params, query, cookies, requestId, address, agent }
         return written(await operation.handle(request))
       }
-      requireRole(await signOn(head), operation)
+      operator = await signOn(head)
+      requireRole(operator, operation)
       const query = readQuery(operation, target.query)
       const ifMatch = readIfMatch(head, operation)
       const value = readShape(operation, await body())
       // A body may take its time: whoever was revoked meanwhile changes nothing.
-      const operator = await signOn(head)
+      operator = await signOn(head)
       requireRole(operator, operation)
-      admitted = operator
+      admitted = true
       const request = { operator, params, query, body: value, ifMatch, requestId, address, agent }
       return written(await operation.handle(request))
     } catch (error) {
       const problem = problemOf(error)
       if (problem.code === 'internal') onFault(problem, head.requestId)
-      if (admitted === undefined) record(head, problem)
+      // What was beyond an operator's role or reach tells of people as much as of strangers.
+      if (!admitted || tellsOfReach(problem)) record(head, problem, operator)
       return refused(problem, head, errors)
     }
   }
 
-  function record(head: Head, { code, status }: Problem): void {
+  function record(head: Head, { code, status }: Problem, operator: Operator | undefined): void {
     const { target, rawHeaders: _, ...envelope } = head
-    const tokenId = tokenIdIn(head)
+    const tokenId = operator?.tokenId ?? tokenIdIn(head)
     audit.reject({
       ...envelope,
       ...{ rawTarget: target.split('?', 1)[0] ?? '', reason: code, status, port: 'admin' },
       ...(tokenId !== undefined && { tokenId }),
+      ...(operator !== undefined && { by: `operator:${operator.name}` }),
     })
   }
 
@@ -92,9 +99,13 @@ export function createServe({ table, signOn, audit, errorShape, onFault }: Serve
         ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
         ...problem.headers,
       },
-      content: { type: contentType, json: JSON.stringify(body) },
+      content: { type: contentType, bytes: Buffer.from(JSON.stringify(body)) },
     }
   }
+}
+
+function tellsOfReach({ code }: Problem): boolean {
+  return code === 'role_forbids' || code === 'not_found'
 }
 
 function problemOf(error: unknown): Problem {
@@ -103,10 +114,10 @@ function problemOf(error: unknown): Problem {
     : Problem.from(error)
 }
 
-function written({ status, body, headers = {} }: AdminAnswer): Answer {
-  if (body === undefined) return { status, headers, content: undefined }
-  const json = JSON.stringify(body)
-  return { status, headers, content: { type: 'application/json; charset=utf-8', json } }
+function written({ status, body, json, headers = {} }: AdminAnswer): Answer {
+  const bytes = json ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)))
+  const type = 'application/json; charset=utf-8'
+  return { status, headers, content: bytes && { type, bytes } }
 }
 
 function requireRole({ role }: Operator, { role: least }: Operation): void {
@@ -118,7 +129,7 @@ function readQuery(
   { query: declared = {} }: AnyOperation,
   given: ReadonlyMap<string, string>,
 ): Readonly<Record<string, string>> {
-  const faults = [...given].flatMap(([parameter, value]) => {
+  const faults = [...given].slice(0, maxKeys).flatMap(([parameter, value]) => {
     const shape = Object.hasOwn(declared, parameter) ? declared[parameter] : undefined
     if (shape === undefined) {
       const known = Object.keys(declared).join(', ') || 'none'
@@ -127,6 +138,7 @@ function readQuery(
     const checked = fit(shape, value)
     return checked.ok ? [] : checked.faults.map(({ detail }) => ({ parameter, detail }))
   })
+  if (given.size > maxKeys) faults.push({ parameter: '…', detail: 'are too many keys' })
   if (faults.length > 0) throw new Unprocessable('invalid_request', faults)
   return Object.fromEntries(given)
 }

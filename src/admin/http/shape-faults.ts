@@ -4,6 +4,9 @@ import { didYouMean } from '../../lib/nearest.ts'
 import type { z } from '../../lib/shape.ts'
 import type { Fault } from '../unprocessable.ts'
 
+/** Each unknown word is looked up among the known ones: thousands would hold up everybody. */
+const maxFaults = 100
+
 export type Shaped<T> = { ok: true; value: T } | { ok: false; faults: Fault[] }
 
 export function fit<T>(shape: z.ZodType<T>, value: unknown): Shaped<T> {
@@ -22,7 +25,7 @@ function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   if (issue.code === 'unrecognized_keys') {
     // `mapping` puts the known keys where the message would be.
     const known = issue.message.split(' ')
-    return issue.keys.map((key) => ({
+    return issue.keys.slice(0, maxFaults).map((key) => ({
       pointer: pointerTo([...issue.path, key]),
       detail: `unknown key "${key.slice(0, 100)}"${didYouMean(key, known)}`,
     }))

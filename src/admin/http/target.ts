@@ -15,6 +15,8 @@ const pathSegment = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})+$/
 const queryPart = /^(?:[A-Za-z0-9\-._~!$'()*+,:@/?]|%[0-9A-Fa-f]{2})*$/
 const queryKey = /^[A-Za-z0-9_]+$/
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const control = /[\u0000-\u001f\u007f]/
+// oxlint-disable-next-line no-control-regex -- the same
 const unfit = /[\u0000-\u001f\u007f\\/]/
 
 /** @throws Problem `ambiguous_target` */
@@ -47,7 +49,9 @@ function readQuery(text: string): ReadonlyMap<string, string> {
     const value = sign === -1 ? '' : part.slice(sign + 1)
     if (!queryKey.test(key) || !queryPart.test(value)) refuse('The query is not plainly written.')
     if (query.has(key)) refuse('A query key appears twice.')
-    query.set(key, decode(value.replaceAll('+', '%20')))
+    const decoded = decode(value.replaceAll('+', '%20'))
+    if (control.test(decoded)) refuse('The query is not plainly written.')
+    query.set(key, decoded)
   }
   return query
 }

@@ -27,7 +27,13 @@ const newUser = mapping({
   token: z.enum(['issue', 'none']).optional().meta({ description: 'issue where it is not said' }),
 })
 const changedUser = mapping({ definition })
-const suspension = mapping({ because: z.string().min(1).max(500) })
+const suspension = mapping({
+  because: z
+    .string()
+    .min(1)
+    .max(500)
+    .regex(/^[^\p{C}]*$/u, 'must have no invisible characters'),
+})
 
 const word = (says: string) => z.string().min(1).max(200).meta({ description: says })
 const listQuery = {

@@ -12,7 +12,7 @@ import type { Store } from '../../store/store.ts'
 import type { TokenInfo } from '../../store/tokens.ts'
 import type { Directory } from '../../upstream/directory.ts'
 import type { Actor, ApiUserRecord, ApiUsers } from '../api-users.ts'
-import { isWithin } from '../users/bounds.ts'
+import { isVisible, isWithin } from '../users/bounds.ts'
 import { oneByOne } from '../users/one-by-one.ts'
 import { authorOf } from '../users/changing.ts'
 import { placeOf, type Found, type Records } from '../users/records.ts'
@@ -105,14 +105,18 @@ export function createRights(parts: RightsParts): Rights {
     const ofFiles = await oneByOne(own, ({ name }) => records.find(name))
     const found = ofFiles.flatMap((one) => one ?? [])
     let total = inFiles.length
-    const queries = [{ product }, ...(organization === undefined ? [] : [{ organization }])]
+    const within = actor.operator.product
+    const queries =
+      within === undefined
+        ? [{ product }, ...(organization === undefined ? [] : [{ organization }])]
+        : [{ product, within }]
     for (const query of queries) {
       const from = Math.max(0, offset - total)
       // oxlint-disable-next-line no-await-in-loop -- where the next begins hangs on how many these are
       const page = await store.users.page({ ...query, offset: from, limit: limit - found.length })
-      const rows = page.rows.filter(({ place }) => isWithin(actor, place))
       // oxlint-disable-next-line no-await-in-loop -- the same
-      found.push(...(await oneByOne(rows, (row) => records.ofStore(row))))
+      const some = await oneByOne(page.rows, (row) => records.ofStore(row))
+      found.push(...some.filter((one) => isVisible(actor, one)))
       total += page.total
     }
     return { found, total }

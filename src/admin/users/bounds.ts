@@ -15,9 +15,14 @@ export function isWithin({ operator: { product } }: Actor, { products, organizat
   return organization === undefined && products.length === 1 && products[0] === product
 }
 
+/** As its definition was meant when it was written and as it is today: policy files give their names to other products. */
+export function isVisible(actor: Actor, { record: { user }, place }: Found): boolean {
+  return isWithin(actor, place) && (user === undefined || isWithin(actor, placeOf(user)))
+}
+
 /** Beyond an operator's product there is nothing. @throws Problem `not_found` */
 export function requireVisible(actor: Actor, found: Found | undefined): Found {
-  if (found !== undefined && isWithin(actor, found.place)) return found
+  if (found !== undefined && isVisible(actor, found)) return found
   throw new Problem('not_found', { says: 'There is no such API user.' })
 }
 
@@ -57,13 +62,13 @@ export function observesLonger(before: ApiUser | undefined, after: ApiUser): boo
 }
 
 /**
- * Under observation a token reaches all that the gate reaches: no operator of one product is handed one.
- * @param untilMs of the API user's observation or of everybody's, whichever ends later; 0: none
+ * Where everybody is observed a token reaches all that the gate reaches: no operator of one product is handed one.
+ * @param untilMs of everybody's observation; 0: none
  * @throws Problem `role_forbids`
  */
 export function requireHeld({ operator: { product } }: Actor, untilMs: number, nowMs: number) {
   if (product === undefined || untilMs <= nowMs) return
   throw new Problem('role_forbids', {
-    says: 'This API user is under observation until then, not held to its product; its token is for operators without a product.',
+    says: 'Everybody is under observation, and no token is held to its product; tokens are for operators without a product.',
   })
 }

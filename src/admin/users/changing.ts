@@ -3,7 +3,7 @@
 import type { AuditLog } from '../../audit/audit-log.ts'
 import { Problem } from '../../domain/problem.ts'
 import { OperatorConflict } from '../../store/operator-store.ts'
-import { StoreUnavailable } from '../../store/sql.ts'
+import { StoreUnavailable } from '../../store/sql/sql.ts'
 import { TokenConflict } from '../../store/token-store.ts'
 import { TokenRefused } from '../../store/tokens.ts'
 import { UserConflict } from '../../store/user-store.ts'
@@ -28,13 +28,17 @@ export function authorOf({ operator }: Actor): string {
   return `operator:${operator.name}`
 }
 
-/** @returns what throws Problem `audit_unavailable` before anything is done, and what `work` throws as a Problem */
+/**
+ * `work` is the change alone: what throws in it was not made.
+ * @returns what throws Problem `audit_unavailable` before anything is done, and what `work` throws as a Problem
+ */
 export function createChanging(audit: Pick<AuditLog, 'change'>): Changing {
   return async (actor, { change, target, before, after, status }, work) => {
     const { requestId, address, agent } = actor
     const by = authorOf(actor)
+    const byToken = actor.operator.tokenId
     const entry = await audit.change({
-      ...{ requestId, by, change, target, before, after, address, agent },
+      ...{ requestId, by, byToken, change, target, before, after, address, agent },
     })
     try {
       const result = await work()

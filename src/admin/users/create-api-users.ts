@@ -2,6 +2,7 @@
 
 import { Problem } from '../../domain/problem.ts'
 import type { ApiUsers } from '../api-users.ts'
+import { createLooks } from '../looks.ts'
 import { requireVisible } from './bounds.ts'
 import { createChanging } from './changing.ts'
 import { createDefinitions } from './definitions.ts'
@@ -16,7 +17,9 @@ const maxPerPage = 100
 export function createApiUsers(parts: ApiUsersParts): ApiUsers {
   const records = createRecords(parts)
   const changing = createChanging(parts.audit)
-  const page = createListing(parts, records)
+  const { clock, inTurn, store, policy } = parts
+  const standing = () => `${store.changes.state().seq} ${policy.set.revision}`
+  const page = createListing(parts, records, createLooks({ clock, inTurn, standing }))
   return {
     get: async (actor, name) => requireVisible(actor, await records.find(name)).record,
     async page(actor, query) {

@@ -4,12 +4,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ApiUser } from '../../domain/grant.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { TokenInfo } from '../../store/tokens.ts'
-import type { NewUser } from '../../store/user-store.ts'
+import type { NewUser, UserRow } from '../../store/user-store.ts'
 import type { Actor, ApiUserRecord, ApiUsers, Changed } from '../api-users.ts'
+import { infoOf, lookAgain } from './afterwards.ts'
 import {
+  isWithin,
   observesLonger,
   requireEditor,
-  requireHeld,
   requireObserver,
   requireVisible,
   requireWithin,
@@ -19,6 +20,7 @@ import { authorOf, toProblem, type Changing } from './changing.ts'
 import { compileDefinition } from './definition.ts'
 import type { ApiUsersParts } from './parts.ts'
 import { placeOf, type Records } from './records.ts'
+import { createTokenBounds } from './token-bounds.ts'
 
 export function createDefinitions(
   parts: ApiUsersParts,
@@ -26,6 +28,7 @@ export function createDefinitions(
   changing: Changing,
 ): Pick<ApiUsers, 'create' | 'update' | 'delete'> {
   const { store, tokens, policy, clock, outsideGit } = parts
+  const { requireToken } = createTokenBounds(parts)
 
   function requireOutsideGit(): void {
     if (outsideGit) return
@@ -34,14 +37,8 @@ export function createDefinitions(
     })
   }
 
-  /** A token of somebody under observation is not held to a product. */
-  function requireTokenHeld(actor: Actor, user: ApiUser): void {
-    const untilMs = Math.max(user.observeUntilMs ?? 0, parts.observeUntilMs ?? 0)
-    requireHeld(actor, untilMs, clock.now())
-  }
-
   function prepare(actor: Actor, user: ApiUser, previous: string | undefined) {
-    requireTokenHeld(actor, user)
+    requireToken(actor, user)
     try {
       return tokens.prepare(user, previous)
     } catch (error) {
@@ -49,11 +46,17 @@ export function createDefinitions(
     }
   }
 
-  async function afterwards(name: string): Promise<ApiUserRecord> {
-    const found = await records.find(name)
-    // Deleted by somebody else in the same moment.
-    if (found === undefined) throw new Problem('conflict')
-    return found.record
+  type Made = ReturnType<typeof tokens.prepare> | undefined
+
+  async function afterwards(
+    actor: Actor,
+    row: UserRow,
+    made: Made,
+    before: TokenInfo | undefined,
+  ): Promise<Changed> {
+    const token = made === undefined ? before : infoOf(made.kept, clock.now())
+    const left = records.withToken(row, token).record
+    return { record: await lookAgain(actor, records, left), token: made?.issued }
   }
 
   return {
@@ -61,7 +64,8 @@ export function createDefinitions(
       requireEditor(actor)
       requireOutsideGit()
       const git = policy.user(name)
-      if (git !== undefined) throw inFiles(git)
+      // Where else a name is taken is not for operators of another product.
+      if (git !== undefined) throw isWithin(actor, placeOf(git)) ? inFiles(git) : taken(name)
       const { user, text } = compileDefinition(policy, name, definition)
       requireWithin(actor, user)
       requireObserver(actor, undefined, user)
@@ -69,11 +73,10 @@ export function createDefinitions(
       const made = token === 'issue' ? prepare(actor, user, undefined) : undefined
       const after = definedView(1, definition, user, made?.issued.tokenId)
       const intent = { change: 'user.create', target: name, before: undefined, after, status: 201 }
-      return changing(actor, intent, async (): Promise<Changed> => {
-        const row = newUser(user, text, clock.now())
-        await store.users.create(row, made?.kept, authorOf(actor))
-        return { record: await afterwards(name), token: made?.issued }
-      })
+      const row = await changing(actor, intent, () =>
+        store.users.create(newUser(user, text, clock.now()), made?.kept, authorOf(actor)),
+      )
+      return afterwards(actor, row, made, undefined)
     },
 
     async update(actor, name, definition, ifMatch) {
@@ -89,15 +92,15 @@ export function createDefinitions(
       const tokenId = made?.issued.tokenId ?? liveOf(record)?.tokenId
       const after = definedView(record.version + 1, definition, user, tokenId)
       const intent = { change: 'user.update', target: name, before: viewOf(record), after }
-      return changing(actor, { ...intent, status: 200 }, async (): Promise<Changed> => {
-        const row = newUser(user, text, clock.now())
+      const row = await changing(actor, { ...intent, status: 200 }, async () => {
         try {
-          await store.users.update(row, record.version, made?.kept, authorOf(actor))
+          const next = newUser(user, text, clock.now())
+          return await store.users.update(next, record.version, made?.kept, authorOf(actor))
         } catch (error) {
           throw lost(toProblem(error), ifMatch)
         }
-        return { record: await afterwards(name), token: made?.issued }
       })
+      return afterwards(actor, row, made, record.token)
     },
 
     async delete(actor, name, ifMatch) {

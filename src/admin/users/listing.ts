@@ -4,7 +4,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ApiUser } from '../../domain/grant.ts'
 import type { Suspension, UserQuery, UserRow } from '../../store/user-store.ts'
 import type { Actor, ApiUserQuery, ApiUserRecord } from '../api-users.ts'
-import { isWithin } from './bounds.ts'
+import type { Looks } from '../looks.ts'
+import { isVisible, isWithin } from './bounds.ts'
 import { oneByOne } from './one-by-one.ts'
 import type { ApiUsersParts } from './parts.ts'
 import { placeOf, type Found, type Records } from './records.ts'
@@ -13,12 +14,15 @@ import { stateOfToken } from './views.ts'
 type Suspensions = ReadonlyMap<string, Suspension>
 type Window = { offset: number; limit: number }
 type Page = { records: ApiUserRecord[]; total: number }
-type Sought = Pick<UserQuery, 'search' | 'product' | 'organization'>
+type Sought = Pick<UserQuery, 'search' | 'product' | 'organization' | 'within'>
+type State = ApiUserQuery['state']
+/** Whether an API user of that name stands as is sought. */
+type Stands = (name: string) => boolean
 
-/** Rows read at a time where each must be looked at. */
+/** Names read at a time where each must be looked at. */
 const chunk = 2000
 
-export function createListing(parts: ApiUsersParts, records: Records) {
+export function createListing(parts: ApiUsersParts, records: Records, looks: Looks) {
   const { store, tokens, policy, clock, warnBeforeMs } = parts
 
   return async function page(actor: Actor, query: ApiUserQuery): Promise<Page> {
@@ -30,8 +34,8 @@ export function createListing(parts: ApiUsersParts, records: Records) {
       .filter((user) => isWithin(actor, placeOf(user)) && fits(rowLike(user), sought))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     const window = { offset: (number - 1) * perPage, limit: perPage }
-    // The store tells neither how a token stands nor what lies wholly inside a product: each is looked at.
-    return state === undefined && actor.operator.product === undefined
+    // What the store cannot find by an index of its own, each is looked at for.
+    return state === undefined && sought.within === undefined
       ? byOffset(inFiles, suspensions, sought, window)
       : byLooking(actor, inFiles, suspensions, { ...sought, state }, window)
   }
@@ -55,90 +59,66 @@ export function createListing(parts: ApiUsersParts, records: Records) {
     return { records: found.map(({ record }) => record), total: inFiles.length + total }
   }
 
-  /** Definitions are compiled for what is shown alone: to look at a hundred thousand would take seconds. */
+  /** Only names are gone through; definitions are read and compiled of what is shown alone. */
   async function byLooking(
     actor: Actor,
     inFiles: readonly ApiUser[],
     suspensions: Suspensions,
-    { state, ...sought }: Sought & { state: ApiUserQuery['state'] | undefined },
+    { state, ...sought }: Sought & { state: State },
     { offset, limit }: Window,
   ): Promise<Page> {
-    const standing = await createStanding(state, suspensions)
-    const shown: (() => Promise<Found>)[] = []
-    let total = 0
-    const take = (show: () => Promise<Found>): void => {
-      if (total >= offset && shown.length < limit) shown.push(show)
-      total += 1
-    }
-    for (const user of inFiles) {
-      const suspended = suspensions.get(user.name)
-      if (standing.fits(user.name, suspended)) take(() => records.ofGit(user, suspended))
-    }
-    for await (const row of rowsOf(standing.names, sought)) {
-      if (!isWithin(actor, row.place)) continue
-      if (state !== undefined && row.displacedAtMs !== undefined) continue
-      if (standing.fits(row.name, row.suspended)) take(() => records.ofStore(row))
-    }
-    const found = await oneByOne(shown, (show) => show())
-    return { records: found.map(({ record }) => record), total }
+    const names = await looks(JSON.stringify([state, sought]), async () => {
+      const stands = await standingAs(state, suspensions)
+      return {
+        inFiles: inFiles.map(({ name }) => name).filter((name) => stands(name)),
+        inStore: await namesInStore(sought, state === undefined ? 'all' : 'in_force', stands),
+      }
+    })
+    const own = names.inFiles.slice(offset, offset + limit)
+    const from = Math.max(0, offset - names.inFiles.length)
+    const others = names.inStore.slice(from, from + limit - own.length)
+    const found = [
+      ...(await oneByOne(own, (name) => records.find(name))),
+      ...(await oneByOne(others, ofStore)),
+    ].flatMap((one) => (one !== undefined && isVisible(actor, one) ? [one.record] : []))
+    return { records: found, total: names.inFiles.length + names.inStore.length }
   }
 
-  /** Those of few names by their names, else all that are sought. */
-  async function* rowsOf(
-    names: readonly string[] | undefined,
+  async function ofStore(name: string): Promise<Found | undefined> {
+    const row = await store.users.get(name)
+    return row?.stored && records.ofStore(row)
+  }
+
+  async function namesInStore(
     sought: Sought,
-  ): AsyncGenerator<UserRow> {
-    if (names === undefined) yield* allRows(sought)
-    for (const name of names ?? []) {
-      // oxlint-disable-next-line no-await-in-loop -- an embedded store has nothing to do side by side
-      const row = await store.users.get(name)
-      if (row?.stored !== undefined && fits(row, sought)) yield row
-      // oxlint-disable-next-line no-await-in-loop -- it answers at once: others want their turn
-      await nextTurn()
-    }
-  }
-
-  async function* allRows(sought: Sought): AsyncGenerator<UserRow> {
-    for (let offset = 0; ; offset += chunk) {
-      // oxlint-disable-next-line no-await-in-loop -- one page after the other, so that memory stays flat
-      const { rows } = await store.users.page({ ...sought, offset, limit: chunk })
-      yield* rows
-      if (rows.length < chunk) return
+    which: 'all' | 'in_force',
+    stands: Stands,
+  ): Promise<string[]> {
+    const names: string[] = []
+    for (let after: string | undefined; ;) {
+      const query = { ...sought, ...(after !== undefined && { after }), limit: chunk }
+      // oxlint-disable-next-line no-await-in-loop -- one part after the other, so that memory stays flat
+      const rows = await store.users.names(query)
+      for (const { name, displaced } of rows) {
+        if ((which === 'all' || !displaced) && stands(name)) names.push(name)
+      }
+      after = rows.at(-1)?.name
+      if (rows.length < chunk) return names
       // oxlint-disable-next-line no-await-in-loop -- an embedded store answers at once: others want their turn
       await nextTurn()
     }
   }
 
-  async function createStanding(
-    state: ApiUserQuery['state'],
-    suspensions: Suspensions,
-  ): Promise<Standing> {
-    if (state === undefined) return { names: undefined, fits: () => true }
-    if (state === 'suspended') {
-      const names = [...suspensions.keys()].filter((name) => policy.user(name) === undefined)
-      return { names, fits: (_name, suspended) => suspended !== undefined }
-    }
+  async function standingAs(state: State, suspensions: Suspensions): Promise<Stands> {
+    if (state === undefined) return () => true
+    if (state === 'suspended') return (name) => suspensions.has(name)
     const times = { nowMs: clock.now(), warnBeforeMs }
-    const all = await tokens.list({ live: true })
     const ofState = new Set<string>()
-    for (const token of all) {
+    for (const token of await tokens.list({ live: true })) {
       if (state === 'no_token' || stateOfToken(token, times) === state) ofState.add(token.user)
     }
-    // Few tokens end at a time; of the valid ones there may be as many as there are API users.
-    const isRare = state === 'expired' || state === 'expires_soon'
-    const names = [...ofState].filter((name) => policy.user(name) === undefined).toSorted()
-    return {
-      names: isRare ? names : undefined,
-      fits: (name, suspended) =>
-        suspended === undefined && ofState.has(name) === (state !== 'no_token'),
-    }
+    return (name) => !suspensions.has(name) && ofState.has(name) === (state !== 'no_token')
   }
-}
-
-type Standing = {
-  /** All that may fit, of the store; absent: too many to say. */
-  names: readonly string[] | undefined
-  fits(name: string, suspended: Suspension | undefined): boolean
 }
 
 function rowLike(user: ApiUser) {
@@ -146,17 +126,17 @@ function rowLike(user: ApiUser) {
   return { name, description, place: placeOf(user) }
 }
 
-/** An operator of one product seeks in no other. */
+/** An operator of one product seeks in no other, and nothing that reaches beyond it. */
 function soughtBy(
-  { operator }: Actor,
+  { operator: { product: within } }: Actor,
   { search, product, organization }: ApiUserQuery,
 ): Sought | undefined {
-  const place = operator.product ?? product
-  if (product !== undefined && product !== place) return undefined
+  if (within !== undefined && product !== undefined && product !== within) return undefined
   return {
     ...(search !== undefined && { search }),
-    ...(place !== undefined && { product: place }),
+    ...(product !== undefined && { product }),
     ...(organization !== undefined && { organization }),
+    ...(within !== undefined && { within }),
   }
 }
 

@@ -11,7 +11,7 @@ import { parseDefinition } from './definition.ts'
 
 export type RecordParts = {
   store: { users: Pick<Store['users'], 'get'> }
-  tokens: Pick<Tokens, 'list'>
+  tokens: Pick<Tokens, 'newest'>
   policy: Pick<PolicyEngine, 'user' | 'compile'>
 }
 
@@ -23,30 +23,28 @@ export type Records = {
   find(name: string): Promise<Found | undefined>
   ofGit(user: ApiUser, suspended: Suspension | undefined): Promise<Found>
   ofStore(row: UserRow): Promise<Found>
+  /** The same, where its token is known. */
+  withToken(row: UserRow, token: TokenInfo | undefined): Found
 }
 
 export function createRecords({ store, tokens, policy }: RecordParts): Records {
-  /** Its valid one, else the last it had; two may be of one millisecond. */
-  const newest = async (user: string): Promise<TokenInfo | undefined> => {
-    const all = await tokens.list({ user })
-    return all.find(({ state }) => state !== 'revoked') ?? all[0]
-  }
-
   async function find(name: string): Promise<Found | undefined> {
     const row = await store.users.get(name)
     const git = policy.user(name)
-    if (git !== undefined) return fromGit(git, row?.suspended, row, await newest(name))
+    if (git !== undefined) return fromGit(git, row?.suspended, row, await tokens.newest(name))
     return row?.stored === undefined ? undefined : ofStore(row)
   }
 
   async function ofStore(row: UserRow): Promise<Found> {
-    return fromStore(row, policy, await newest(row.name))
+    return fromStore(row, policy, await tokens.newest(row.name))
   }
 
   return {
     find,
     ofStore,
-    ofGit: async (user, suspended) => fromGit(user, suspended, undefined, await newest(user.name)),
+    withToken: (row, token) => fromStore(row, policy, token),
+    ofGit: async (user, suspended) =>
+      fromGit(user, suspended, undefined, await tokens.newest(user.name)),
   }
 }
 
@@ -102,6 +100,15 @@ function fromStore(
     updatedAtMs,
   }
   return { record: { ...record, etag: etagOf(record) }, place: row.place }
+}
+
+/** As it stands once its token or suspension is another one. */
+export function changedTo(
+  record: ApiUserRecord,
+  change: Partial<Pick<ApiUserRecord, 'token' | 'suspended'>>,
+): ApiUserRecord {
+  const changed = { ...record, ...change }
+  return { ...changed, etag: etagOf(changed) }
 }
 
 /** RFC 9110 §8.8.3, strong: another one as soon as anything is different that an operator may have looked at. */

@@ -49,10 +49,11 @@ export function assemble(assembly: Assembly): unknown {
 /** The text of what was assembled, before and after what stands at a key of it. */
 export function textAround(assembled: unknown, key: string): [before: string, after: string] {
   if (!isJsonObject(assembled)) throw unfilterable('no object where the catalog has one')
-  const entries = Object.entries(assembled).map(([name, value]) => {
+  const there = Object.entries(assembled).filter(([, value]) => value !== undefined)
+  const entries = there.map(([name, value]) => {
     return `${JSON.stringify(name)}:${name === key ? '' : toText(value)}`
   })
-  const at = Object.keys(assembled).indexOf(key) + 1
+  const at = there.findIndex(([name]) => name === key) + 1
   const after = entries.slice(at).map((entry) => `,${entry}`)
   return [`{${entries.slice(0, at).join(',')}`, `${after.join('')}}`]
 }

@@ -20,8 +20,11 @@ export type Items = {
    * @param among canonical ids: of an item that is of one of them, the id as they hold it
    */
   idAt(index: number, among?: TextSet): string | null | undefined
-  /** Of a view: parsed anew each time. */
-  itemAt(index: number): JsonObject
+  /**
+   * Of a view: parsed anew each time.
+   * @param keys the only ones that are looked at: others need not be there
+   */
+  itemAt(index: number, keys?: ReadonlySet<string>): JsonObject
 }
 
 export function itemsOfView({ items }: ListView): Items {

@@ -57,7 +57,7 @@ export function createLook(parts: {
     if (items.facts === 'directory') return { from: 'directory', directory, user }
     const today = policy.userOf(principal)?.grant
     const grants = today === undefined ? [issued] : [issued, today]
-    return { from: 'item', read: itemFacts(item, grants) }
+    return { from: 'item', ...itemFacts(item, grants) }
   }
 
   function straysOf({ answer, place, judge }: Looked): Strays {

@@ -1,11 +1,11 @@
-/** Shows a list by copying bytes of the answer: quicker than to parse it, where it is plain and a grant by ids tells what is shown. */
+/** Shows a list by copying bytes of the answer: quicker than to parse it, where it is plain. */
 
-import { checkCloudJson, parseCloudText } from '../../lib/cloud-json.ts'
-import { NotPlain } from '../../lib/json-bytes.ts'
+import { parseCloudText } from '../../lib/cloud-json.ts'
 import { assemble, sideOfAnswer, textAround } from './assemble.ts'
+import { canBeRaw, itemsOfRaw } from './items-of-raw.ts'
 import type { Look } from './look.ts'
 import type { AnsweredList, ShownList } from './parsed-list.ts'
-import { canBeRaw, findRawItems, type RawItems } from './raw-items.ts'
+import { readRawItems, type RawItems } from './raw-items.ts'
 import { RawShow } from './raw-show.ts'
 import { createShow, type Show } from './show.ts'
 
@@ -14,14 +14,12 @@ import { createShow, type Show } from './show.ts'
  * @throws CloudJsonFault, Problem `unfilterable_answer`
  */
 export async function showRaw(look: Look, list: AnsweredList): Promise<ShownList | undefined> {
-  const { answer, judge, served } = list.looked
-  // Other grants look at what is in the items, for which these would have to be parsed one by one.
-  if (!canBeRaw(answer) || !judge.narrow.some(({ attribute }) => attribute === 'id')) {
-    return undefined
-  }
-  const raw = rawItemsOf(list)
+  const { answer, served } = list.looked
+  if (!canBeRaw(answer)) return undefined
+  const raw = readRawItems(list.contentType, list.body, answer.at)
   if (raw === undefined) return undefined
-  const { indexes, kinds, obligations } = await look.among(list.looked, raw.items)
+  const items = itemsOfRaw(raw, answer.items.id, list.resource)
+  const { indexes, kinds, obligations } = await look.among(list.looked, items)
   const show = createShow(answer, answer.secrets, served.decision.obligations)
   const shown = new RawShow(raw, show, answer.items.sides)
   for (let nth = 0; nth < indexes.length; nth += 1) {
@@ -31,16 +29,6 @@ export async function showRaw(look: Look, list: AnsweredList): Promise<ShownList
   const [before, after] = around(list, raw, show)
   const body = Buffer.concat([Buffer.from(before), shown.done(), Buffer.from(after)])
   return { body, total: indexes.length }
-}
-
-function rawItemsOf({ contentType, body, looked, resource }: AnsweredList): RawItems | undefined {
-  const writtenIn = checkCloudJson(contentType, body)
-  try {
-    return findRawItems(body, writtenIn, looked.answer, resource)
-  } catch (error) {
-    if (error instanceof NotPlain) return undefined
-    throw error
-  }
 }
 
 /** What goes before and after the list: little, so that it is parsed like any answer. */

@@ -19,8 +19,14 @@ const closeObject = 0x7d
 /** Of the entries with one key. `rewrite`: something within the value may be stripped. */
 type Fate = 'drop' | 'copy' | 'rewrite'
 
+/** What becomes of items, and who is told of what they speak of. */
+type ShowBy = {
+  cutOf(obligations: Obligations): Omit<Cut, 'cutItem'>
+  speak: Show['speak']
+}
+
 type RawCut = {
-  cut: Cut
+  cut: Omit<Cut, 'cutItem'>
   /** By a key's number. */
   fates: readonly Fate[]
   /** By a key's number: the sides that it is a key of. */
@@ -29,13 +35,13 @@ type RawCut = {
 
 export class RawShow {
   readonly #raw: RawItems
-  readonly #show: Pick<Show, 'cutOf' | 'speak'>
+  readonly #show: ShowBy
   readonly #sides: readonly Side[]
   readonly #cuts = new Map<Obligations, RawCut>()
   readonly #out: ByteWriter
   #count = 0
 
-  constructor(raw: RawItems, show: Pick<Show, 'cutOf' | 'speak'>, sides: readonly Side[]) {
+  constructor(raw: RawItems, show: ShowBy, sides: readonly Side[]) {
     this.#raw = raw
     this.#show = show
     this.#sides = sides

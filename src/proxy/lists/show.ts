@@ -12,7 +12,7 @@ export type Show = {
   /** What becomes of an item, for who cuts it by other means. */
   cutOf(obligations: Obligations): Cut
   /** An item that is cut so speaks of this key of a side. */
-  speak(side: number, key: string | undefined, cut: Cut): void
+  speak(side: number, key: string | undefined, cut: Pick<Cut, 'strip'>): void
   /** Per side: keys of the entries that the items shown so far speak of, and what is stripped from each. */
   readonly wanted: readonly ReadonlyMap<string, Strip>[]
   /** What the list as a whole strips. */
@@ -47,7 +47,7 @@ export function createShow(
   }
 
   /** An owner that is not shown is not shown under another key either. */
-  function speak(index: number, key: string | undefined, { strip }: Cut): void {
+  function speak(index: number, key: string | undefined, { strip }: Pick<Cut, 'strip'>): void {
     const side = wanted[index]
     if (key === undefined || side === undefined) return
     const before = side.get(key)

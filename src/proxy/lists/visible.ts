@@ -5,9 +5,9 @@ import type { Obligations } from '../../domain/decision.ts'
 import type { TextSet } from '../../lib/text-set.ts'
 import { sameObligations } from '../../policy/obligations.ts'
 import type { Item, ItemJudge, ItemVerdict } from '../../policy/policy-engine.ts'
-import type { ReadAttributes } from '../../upstream/attributes.ts'
 import type { Directory } from '../../upstream/directory.ts'
 import { unfilterable } from '../cut.ts'
+import type { ItemReader } from './item-facts.ts'
 import type { Items } from './items.ts'
 import type { ResourceOf } from './resources.ts'
 import type { Breathe } from './turns.ts'
@@ -24,7 +24,7 @@ export type Sight = {
   resourceOf: ResourceOf
   strays: Strays
   facts:
-    | { from: 'item'; read: ReadAttributes }
+    | ({ from: 'item' } & ItemReader)
     | {
         from: 'directory'
         directory: Pick<Directory, 'named'>
@@ -49,8 +49,9 @@ export async function visibleAmong(items: Items, sight: Sight, breathe: Breathe)
   const { judge, among, atMs, resourceOf, strays, facts } = sight
   const found = new Collected()
   const waiting: { index: number; resource: Resource }[] = []
+  const keys = facts.from === 'item' && facts.keys !== 'all' ? facts.keys : undefined
   const own = (index: number): Item['facts'] =>
-    facts.from === 'item' ? facts.read(items.itemAt(index)) : undefined
+    facts.from === 'item' ? facts.read(items.itemAt(index, keys)) : undefined
   let early: 'without facts' | 'with facts' = 'without facts'
   for (let index = 0; index < items.length; index += 1) {
     if (index % stride === 0) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createInTurn } from '../../../src/admin/looks.ts'
 import { createSurvey, type SurveyParts } from '../../../src/admin/survey.ts'
 import type { TokenInfo } from '../../../src/store/tokens.ts'
 
@@ -16,7 +17,7 @@ function aSurvey(tokens: readonly TokenInfo[]) {
   const now = { ms: 0, seq: 1, tookMs: 0, looks: 0, failing: false }
   const parts: SurveyParts = {
     store: {
-      users: { page: () => Promise.resolve({ rows: [], total: 0 }) },
+      users: { names: () => Promise.resolve([]), get: () => Promise.resolve(undefined) },
       changes: { state: () => ({ seq: now.seq, confirmedAtMs: 0, listening: true }) },
     },
     tokens: {
@@ -33,6 +34,7 @@ function aSurvey(tokens: readonly TokenInfo[]) {
     },
     clock: { now: () => now.ms, monotonic: () => now.ms },
     warnBeforeMs: 7 * day,
+    inTurn: createInTurn(),
   }
   return { now, survey: createSurvey(parts) }
 }

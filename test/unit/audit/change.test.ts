@@ -14,6 +14,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 const aChange = (more: Partial<ChangeFields> = {}): ChangeFields => ({
   requestId: 'r1',
   by: 'operator:eddie',
+  byToken: 'abcdefghijkl',
   change: 'user.update',
   target: 'wall',
   before: { version: 1 },
@@ -31,7 +32,10 @@ describe('the record of a change', () => {
     const entry = await audit.change(aChange())
     const before = linesOf(audit.paths.decisions).filter(({ kind }) => kind === 'change')
     expect(before).toMatchObject([
-      { by: 'operator:eddie', change: 'user.update', target: 'wall', before: { version: 1 } },
+      {
+        ...{ by: 'operator:eddie', by_token: 'abcdefghijkl', change: 'user.update' },
+        ...{ target: 'wall', before: { version: 1 } },
+      },
     ])
     entry.close({ status: 200, ended: 'changed' })
     entry.close({ status: 500, ended: 'internal' })

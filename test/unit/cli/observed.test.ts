@@ -58,6 +58,8 @@ describe('ObservedCallers', () => {
       [undefined, undefined, 1],
       [undefined, undefined, 1],
     ])
+    const names = callers.map((caller) => policyEntry(caller, catalog).split('\n', 1)[0])
+    expect(new Set(names).size).toBe(5)
     expect([...(callers[0]?.addresses ?? [])]).toEqual(['10.0.0.4', '10.0.0.5'])
   })
 
@@ -146,6 +148,31 @@ describe('the policy entry of an observed caller', () => {
     const nothing = aRow({ actions: [], reason: 'unmapped_route' })
     expect(lines(nothing).every((line) => line.startsWith('  # '))).toBe(true)
     expect(commentOf(only(nothing))).toContain('no policy allows: GET /v1/x (unmapped_route), 1 ×')
+  })
+
+  it('prints no name as a pattern that was called so, and the beginnings that a stream was opened for', () => {
+    const call = (action: string, field: string) =>
+      only(aRow({ actions: [action], fields: [field] }))
+    const read = call('devices.variable:get', 'variables:temp*')
+    expect(policyEntry(read, catalog)).toContain('variables: [CHANGE-ME]')
+    expect(policyEntry(read, catalog)).toMatch(/^ +# .*"temp\*"$/m)
+    expect(loaded(read)?.rules[0]?.fields).toEqual({ variables: ['CHANGE-ME'] })
+    const exact = call('devices.variable:get', 'variables:temp')
+    expect(loaded(exact)?.rules[0]?.fields).toEqual({ variables: ['temp'] })
+    const called = call('devices.function:call', 'functions:a*b')
+    expect(loaded(called)?.rules[0]?.fields).toEqual({ functions: ['CHANGE-ME'] })
+    const listened = call('events:get', 'events:alarm*')
+    expect(loaded(listened)?.rules[0]?.fields).toEqual({ events: ['alarm*'] })
+  })
+
+  it('spells out what makes a line look other than it reads', () => {
+    const odd = 'a\u202Eb\u2028c\u2029d\u009Be\u{E0001}f'
+    const call = { actions: ['devices.function:call'], fields: [`functions:${odd}`] }
+    const caller = only(aRow({ ...call, agent: odd }))
+    const text = `${commentOf(caller)}\n${policyEntry(caller, catalog)}`
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+    expect(text).toContain('a\\u202eb\\u2028c\\u2029d\\u009be\\U000e0001f')
+    expect(loaded(caller)?.rules[0]?.fields).toEqual({ functions: [odd] })
   })
 
   it('takes nothing that a caller wrote for more than a comment or a name', () => {

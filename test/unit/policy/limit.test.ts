@@ -220,6 +220,7 @@ describe('rate', () => {
     ['{ per: 1m }', /rate needs "calls"/],
     ['{ calls: 0, per: 1m }', /must be from 1 to/],
     ['{ calls: 5, per: 1500ms }', /whole seconds/],
+    ['{ calls: 5, per: 25d }', /24d at most/],
     ['{ calls: 5, per: 1m, burst: 2 }', /unknown key "burst"/],
     ['5', /must be a mapping/],
   ])('is refused as %s', (text, says) => {

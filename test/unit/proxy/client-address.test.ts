@@ -72,6 +72,14 @@ describe('clientAddress', () => {
     expect(clientAddress('203.0.113.9', ['198.51.100.7'], unix)).toBe('203.0.113.9')
   })
 
+  it('H11 takes a link-local peer for its address, whatever its zone, and not for one on a unix socket', () => {
+    const unix = createTrustedProxies(['unix'], 1)
+    expect(clientAddress('fe80::1%eth0', ['198.51.100.7'], unix)).toBe('fe80::1')
+    const link = createTrustedProxies(['fe80::/10'], 1)
+    expect(clientAddress('fe80::1%eth0', ['198.51.100.7'], link)).toBe('198.51.100.7')
+    expect(clientAddress('no address', ['198.51.100.7'], unix)).toBe('no address')
+  })
+
   it('takes single addresses as networks of one', () => {
     const one = createTrustedProxies(['10.0.0.1', 'fd00::1'], 1)
     expect(clientAddress('10.0.0.1', ['198.51.100.7'], one)).toBe('198.51.100.7')

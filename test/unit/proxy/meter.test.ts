@@ -67,4 +67,12 @@ describe('a meter', () => {
     meter.share(1)
     expect(await meter.take([limit])).toBeUndefined()
   })
+
+  it('counts in a window that is longer than any timer, too', async () => {
+    const meter = meterNow()
+    const limit = charge('a', 1, 30 * 86_400)
+    expect(await meter.take([limit])).toBeUndefined()
+    vi.advanceTimersByTime(60_000)
+    expect(await meter.take([limit])).toBe(limit)
+  })
 })

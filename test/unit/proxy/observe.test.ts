@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../../src/domain/principal.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import { mintToken } from '../../../src/store/token-format.ts'
+import { createQuota, type Quota } from '../../../src/upstream/quota.ts'
 import { mine } from '../../kit/a-route.ts'
-import { aPrincipal, denied, FakeExchange } from '../../kit/fakes.ts'
+import { aPrincipal, denied, FakeExchange, noQuota } from '../../kit/fakes.ts'
 import { gateCredential, observeRig, type ObservePlay } from '../../kit/observe-rig.ts'
 
 const line = `GET /v1/products/1337/devices/${mine}`
@@ -161,6 +162,37 @@ describe('an API user that is observed', () => {
     expect(theirs.authorization).toBe('Bearer U')
   })
 
+  it('T16 reaches no route of the account by a method that the catalog does not know', async () => {
+    for (const attack of ['PATCH /v1/user', 'POST /V1/User', 'PUT /oauth/token']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is easier to read
+      const { exchange, code, audit } = await run(new FakeExchange(attack, own))
+      expect([code, exchange.passed]).toEqual([expect.any(String), []])
+      expect(audit.decisions).toMatchObject([{ enforcement: 'reject' }])
+    }
+    const elsewhere = await run(new FakeExchange(`PATCH ${line.slice(4)}`, own))
+    expect(elsewhere.passed?.method).toBe('PATCH')
+    const play = { untilMs: later, principal: adopted }
+    const theirs = await run(new FakeExchange('PATCH /v1/user', own), play)
+    expect(theirs.authorization).toBe('Bearer U')
+  })
+
+  it('is counted against the quota, and served where that is used up', async () => {
+    const users: string[] = []
+    const quota: Quota = {
+      ...noQuota,
+      take() {
+        throw new Problem('upstream_quota')
+      },
+      note: (user) => void users.push(String(user)),
+      refused: (user, retryAfterS) => void users.push(`${user} refused ${retryAfterS}`),
+    }
+    const exchange = new FakeExchange(line, own)
+    exchange.passStatus = 429
+    const { passed, code } = await run(exchange, { untilMs: later, quota })
+    expect([passed !== undefined, code]).toEqual([true, undefined])
+    expect(users).toEqual(['acme', 'acme refused undefined'])
+  })
+
   it('T08 is not served where its token died while the record was written', async () => {
     const confirm = async () => {
       throw new Problem('suspended')
@@ -198,6 +230,24 @@ describe('what is written under observation', () => {
     const refused = new FakeExchange(call, strange)
     refused.passStatus = 403
     expect((await run(refused)).written).toEqual([])
+  })
+
+  it('by an API user is not believed whatever the cloud said, before and after, and what is read is', async () => {
+    for (const status of [200, 504]) {
+      const exchange = new FakeExchange(call, own)
+      exchange.passStatus = status
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is easier to read
+      const { written } = await run(exchange)
+      const write = [{ device: mine }, call.slice(5), 'device']
+      expect(written).toMatchObject([write, write])
+    }
+    const lost = new FakeExchange(call, own)
+    lost.onSend = () => {
+      throw new Problem('upstream_timeout')
+    }
+    const { written, code } = await run(lost)
+    expect([written.length, code]).toEqual([2, 'upstream_timeout'])
+    expect((await run(new FakeExchange(line, own))).written).toEqual([])
   })
 })
 
@@ -261,6 +311,15 @@ describe('a caller that the gate does not know', () => {
       new FakeExchange(line, { authorization: `bearer ${token}` }),
       new FakeExchange(`${line}?x=${token}`),
       new FakeExchange(call, { 'content-type': 'application/json' }, `{"access_token":"${token}"}`),
+      // Where no route reads the body.
+      new FakeExchange(
+        'POST /v1/unknown',
+        { ...strange, 'content-type': 'application/json' },
+        `{"access_token":"${token}"}`,
+      ),
+      new FakeExchange('PATCH /v1/unknown', { 'content-type': form }, `access_token=${token}`),
+      new FakeExchange(line, { authorization: `Basic ${btoa(`x:${token}`)}` }),
+      new FakeExchange(line, { ...strange, accept: token }),
     ]
     for (const attack of attacks) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other is easier to read
@@ -268,6 +327,68 @@ describe('a caller that the gate does not know', () => {
       expect([code, exchange.passed, audit.decisions]).toEqual(['invalid_token', [], []])
       expect(audit.rejects).toHaveLength(1)
     }
+  })
+
+  it('goes on with words that only look like a token of the gate’s own', async () => {
+    const near = `fg_u_${'a'.repeat(12)}_short`
+    const json = { ...strange, 'content-type': 'application/json' }
+    for (const exchange of [
+      new FakeExchange('POST /v1/unknown', json, `{"note":"${near}"}`),
+      new FakeExchange(line, { authorization: `Basic ${btoa(`x:${near}`)}` }),
+      new FakeExchange(line, { ...strange, accept: near }),
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is easier to read
+      expect((await run(exchange)).passed).toBeDefined()
+    }
+  })
+
+  it('A09 is refused beyond its budget of a minute, by address and in all, and no row of the decisions is its', async () => {
+    const rig = observeRig({ untilMs: later, budget: { perMinute: 2, allPerMinute: 3 } })
+    const ask = async (address: string, headers = strange) => {
+      const exchange = new FakeExchange(line, headers)
+      Object.assign(exchange.envelope, { address })
+      await rig.run(exchange)
+      return exchange.rejections[0] ?? exchange.passed.length
+    }
+    const rationed = { code: 'rationed', status: 429, retryAfterS: 60 }
+    expect([await ask('10.0.0.1'), await ask('10.0.0.1')]).toEqual([1, 1])
+    expect(await ask('10.0.0.1')).toMatchObject(rationed)
+    expect(await ask('10.0.0.2')).toBe(1)
+    expect(await ask('10.0.0.3')).toMatchObject(rationed)
+    expect(rig.audit.decisions).toHaveLength(3)
+    expect(rig.audit.rejects.map(({ reason }) => reason)).toEqual(['rationed', 'rationed'])
+    expect(await ask('10.0.0.1', own)).toBe(1)
+    rig.clock.at += 60_000
+    expect(await ask('10.0.0.1')).toBe(1)
+  })
+
+  it('takes a part of the quota, all of them one, and is refused without a decision when it is used up', async () => {
+    const clock = { monotonic: () => 0 }
+    const quota = createQuota({ calls: 10, perMs: 60_000, reserve: 0, clock })
+    const rig = observeRig({ untilMs: later, quota })
+    const ask = async (headers: Record<string, string>) => {
+      const exchange = new FakeExchange(line, headers)
+      exchange.passStatus = 429
+      await rig.run(exchange)
+      return exchange.rejections[0]?.code ?? 'passed'
+    }
+    const others = { authorization: `Bearer ${'d'.repeat(40)}` }
+    for (let i = 0; i < 8; i += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await ask(i % 2 === 0 ? strange : others)).toBe('passed')
+    }
+    expect(await ask(others)).toBe('upstream_quota')
+    expect(rig.audit.decisions).toHaveLength(8)
+    expect(rig.audit.rejects).toMatchObject([{ reason: 'upstream_quota', status: 429 }])
+    // Their 429s stopped nobody.
+    expect(() => quota.take('acme')).not.toThrow()
+  })
+
+  it('has nothing synced for it, and an API user has what it changes', async () => {
+    const theirs = await run(new FakeExchange(call, strange))
+    const users = await run(new FakeExchange(call, own))
+    const durability = [theirs, users].map(({ audit }) => audit.decisions[0]?.durability)
+    expect(durability).toEqual(['written', 'synced'])
   })
 
   it('costs the cloud a look-up only where its product is not said, and all strangers a few', async () => {
@@ -305,10 +426,11 @@ describe('a caller that the gate does not know', () => {
 })
 
 describe('an event stream under observation', () => {
-  async function open(play: ObservePlay, headers: Record<string, string>) {
+  async function open(play: ObservePlay, headers: Record<string, string>, isStream = true) {
     const rig = observeRig(play)
     const exchange = new FakeExchange(line, headers)
     exchange.stays = true
+    exchange.isStream = isStream
     const running = rig.run(exchange)
     await new Promise((resolve) => setImmediate(resolve))
     return { ...rig, exchange, running }
@@ -367,12 +489,30 @@ describe('an event stream under observation', () => {
     expect([asked, audit.outcomes[0]?.ended]).toEqual([1, 'store_unavailable'])
   })
 
-  it('ends when the gate does', async () => {
+  it('ends when the gate does, and what is no stream is answered first', async () => {
     const { passages, running, audit } = await open({ untilMs: later }, strange)
     passages[Symbol.dispose]()
     await running
     expect(audit.outcomes).toMatchObject([{ ended: 'shutdown' }])
+    const other = await open({ untilMs: later }, strange, false)
+    other.passages[Symbol.dispose]()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(other.audit.outcomes).toEqual([])
   })
+
+  it.each([
+    ['an API user', own],
+    ['a stranger', strange],
+  ])(
+    'is like any other answer that %s waits for: it ends with the observation',
+    async (_, headers) => {
+      const { clock, look, running, audit } = await open({ untilMs: later }, headers, false)
+      clock.at = later
+      look()
+      await running
+      expect(audit.outcomes).toMatchObject([{ ended: 'observation_over' }])
+    },
+  )
 })
 
 describe('a token that ends soon', () => {

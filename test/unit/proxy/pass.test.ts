@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { Authorization, BreakOff } from '../../../src/proxy/exchange.ts'
 import type { HttpExchange } from '../../../src/proxy/http-exchange.ts'
+import { mintToken } from '../../../src/store/token-format.ts'
 import { rigCredential, startRig, type Rig, type RigOptions } from '../../kit/exchange-rig.ts'
 import { headersOf, sendRaw } from '../../kit/raw-socket.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-upstream.ts'
@@ -18,9 +20,11 @@ describe('an observed request on the wire', () => {
   const open: AsyncDisposable[] = []
   const held: BreakOff[] = []
   let released = 0
+  let endless = 0
   afterEach(async () => {
     held.length = 0
     released = 0
+    endless = 0
     // oxlint-disable-next-line no-await-in-loop -- in reverse order of their start
     for (const one of open.splice(0).toReversed()) await one[Symbol.asyncDispose]()
   })
@@ -31,7 +35,10 @@ describe('an observed request on the wire', () => {
     const headers = { accept: '*/*', 'content-encoding': 'gzip' }
     return exchange.pass({ method, target, headers, body, authorization }, (breakOff) => {
       held.push(breakOff)
-      return { [Symbol.dispose]: () => void (released += 1) }
+      return {
+        hasNoEnd: () => void (endless += 1),
+        [Symbol.dispose]: () => void (released += 1),
+      }
     })
   }
 
@@ -144,7 +151,7 @@ describe('an observed request on the wire', () => {
 
   it('hears each event at once, until its stream is broken off', async () => {
     const [up, rig] = await start()
-    const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream\r\n\r\n'
     up.answerWith(`${head}event: a\ndata: {}\n\n`)
     const socket = connect(rig.port, '127.0.0.1', () => socket.write(get))
     let text = ''
@@ -153,7 +160,7 @@ describe('an observed request on the wire', () => {
     })
     socket.on('error', () => {})
     await until(() => text.includes('event: a'))
-    expect([held.length, released, rig.outcomes]).toEqual([1, 0, []])
+    expect([held.length, endless, released, rig.outcomes]).toEqual([1, 1, 0, []])
     held[0]?.('revoked')
     await until(() => socket.closed && rig.outcomes.length === 1)
     await until(() => up.connections.every(({ closed }) => closed))
@@ -161,11 +168,53 @@ describe('an observed request on the wire', () => {
     expect(released).toBe(1)
   })
 
-  it('is not held where its answer is no stream', async () => {
+  it.each([
+    [
+      'answers without an end',
+      'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{}\n',
+      200,
+    ],
+    ['has not answered yet', '', 0],
+  ])('is broken off too where the cloud %s', async (_, answer, status) => {
+    const [up, rig] = await start()
+    if (answer !== '') up.answerWith(answer)
+    const socket = connect(rig.port, '127.0.0.1', () => socket.write(get))
+    let text = ''
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+    })
+    socket.on('error', () => {})
+    await until(() => up.seen().includes('GET') && text.includes('{}') === (answer !== ''))
+    expect([held.length, endless, rig.outcomes]).toEqual([1, 0, []])
+    held[0]?.('observation_over')
+    await until(() => socket.closed && rig.outcomes.length === 1)
+    await until(() => up.connections.every(({ closed }) => closed))
+    expect(rig.outcomes).toMatchObject([{ status, ended: 'observation_over' }])
+    expect(released).toBe(1)
+  })
+
+  it('is let go of once it is answered', async () => {
     const [up, rig] = await start()
     up.answerWith(rawAnswer(200, '{}'))
     await sendRaw(rig.port, get)
-    expect(held).toEqual([])
+    expect([held.length, endless, released]).toEqual([1, 0, 1])
+  })
+
+  it('with a token of the gate’s own in a body that streams is refused before the cloud has all of it', async () => {
+    const [up, rig] = await start(theirs, { maxBodyBytes: 10 })
+    up.answerWith(rawAnswer(200, '{}'))
+    const { token } = mintToken('u', randomBytes)
+    const [head, rest] = [token.slice(0, 40), token.slice(40)]
+    const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
+    const framing = 'Transfer-Encoding: chunked'
+    const whole = `${chunk(`${'x'.repeat(3000)}${head}`)}${chunk(`${rest}"}`)}0\r\n\r\n`
+    expect((await sendRaw(rig.port, post(whole, framing))).status).toBe(401)
+    expect(rig.problems.map(({ code }) => code)).toEqual(['invalid_token'])
+    expect(up.seen()).not.toContain(rest)
+    up.clear()
+    const other = `${chunk(`${'x'.repeat(3000)}${head}`)}${chunk('-"}')}0\r\n\r\n`
+    expect((await sendRaw(rig.port, post(other, framing))).status).toBe(200)
+    await until(() => up.seen().includes('-"}'))
   })
 })
 
@@ -187,7 +236,10 @@ describe('X-Token-Expires', () => {
     'a streamed answer': (exchange) => exchange.forward(small, { kind: 'none' }, undefined),
     'an answer that is read and cut': (exchange) => exchange.forward(small, { kind: 'none' }, cut),
     'an observed answer': (exchange) =>
-      exchange.pass({ ...request, authorization: theirs }, () => ({ [Symbol.dispose]() {} })),
+      exchange.pass({ ...request, authorization: theirs }, () => ({
+        hasNoEnd() {},
+        [Symbol.dispose]() {},
+      })),
     'a list': async (exchange) =>
       exchange.send({
         ...{ status: 200, contentType: 'application/json', body: Buffer.from('[]') },

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../../src/lib/secret.ts'
 import { mintToken } from '../../../src/store/token-format.ts'
 import { codeOf, startStoreRig, type StoreRig } from '../../kit/store-rig.ts'
 import { aUser, day, start } from '../../kit/tokens.ts'
 import type { ApiUser } from '../../../src/domain/grant.ts'
+import type { Store } from '../../../src/store/store.ts'
 import type { Tokens } from '../../../src/store/tokens.ts'
 
 const cloudToken = 'c10d'.repeat(10)
@@ -142,6 +143,28 @@ describe('authenticate', () => {
     expect(await use(plain)).toBe('none')
     rig.clock.at += 2 * day
     expect(await use(plain)).toBe('expired_token')
+  })
+
+  it.each([
+    ['its own', undefined, aUser('anna', { kind: 'idle', idleMs: 4000 })],
+    ["today's", () => aUser('anna', { kind: 'idle', idleMs: 4000 }), aUser('anna')],
+  ])('lets other replicas hear of a use within a quarter of %s idle limit', async (...row) => {
+    const [, today, user] = row
+    const heard: string[] = []
+    const store: Store = {
+      ...rig.seen,
+      tokens: { ...rig.seen.tokens, touch: async (used) => void heard.push(...used.keys()) },
+    }
+    const more = today === undefined ? {} : { today }
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    tokens = rig.tokens({ store, lastUsedFlushMs: 30_000, ...more })
+    const { plain, tokenId } = await issue(user)
+    await tokens.authenticate(plain)
+    await vi.advanceTimersByTimeAsync(999)
+    expect(heard).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(heard).toEqual([tokenId])
+    vi.useRealTimers()
   })
 
   it('does not count refused tries as uses', async () => {

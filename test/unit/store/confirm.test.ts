@@ -249,6 +249,22 @@ describe('recheck', () => {
     expect(await codeOf(() => tokens.recheck(principal))).toBe('expired_token')
   })
 
+  it('T07 believes another replica that has seen an idle token used, and so does confirm', async () => {
+    const { token } = await tokens.issue(aUser('anna', { kind: 'idle', idleMs: 2 * day }), 'self')
+    const principal = await tokens.authenticate(token.reveal())
+    for (const look of [tokens.recheck, tokens.confirm]) {
+      await tokens.flush()
+      rig.clock.at += day
+      await rig.elsewhere(async (other) => other.authenticate(token.reveal()))
+      rig.clock.at += 2 * day - 1
+      expect(await codeOf(() => look(principal))).toBe('none')
+      await tokens.authenticate(token.reveal())
+    }
+    rig.clock.at += 2 * day
+    expect(await codeOf(() => tokens.recheck(principal))).toBe('expired_token')
+    expect(await codeOf(() => tokens.confirm(principal))).toBe('expired_token')
+  })
+
   it.each([400 * day, -400 * day])(
     'T07 refuses after a leap of the clock by %i ms',
     async (leap) => {

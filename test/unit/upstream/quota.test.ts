@@ -70,6 +70,14 @@ describe('the quota of the cloud', () => {
     expect(passed(quota, 'only', 2_000)).toBe(1_000)
   })
 
+  it('keeps the rest from who may have a part of it only, even alone', () => {
+    const { quota } = start(1_000, 0)
+    const took = () => refusal(() => quota.take('unknown', 0.8)) === undefined
+    expect(Array.from({ length: 1_000 }, took).filter(Boolean)).toHaveLength(800)
+    expect(passed(quota, 'known', 2_000)).toBe(200)
+    expect(refusal(() => quota.take('unknown', 0.8))?.code).toBe('upstream_quota')
+  })
+
   it('is shared among replicas', () => {
     const { quota } = start(100, 0)
     quota.share(4)
@@ -134,16 +142,30 @@ describe('a 429 of the cloud', () => {
     expect(refusal(() => quota.take('a'))).toBeUndefined()
   })
 
-  it('stops everybody where it meets several, for a minute at most', () => {
+  it('stops everybody where it meets several, for five seconds at most, and whom it met for a minute at most', () => {
     const { quota, time } = start(100)
     quota.refused('a', undefined)
     quota.refused('b', 86_400)
-    expect(refusal(() => quota.take('c'))).toMatchObject({ retryAfterS: 60 })
-    expect(refusal(() => quota.takeOwn())).toMatchObject({ retryAfterS: 60 })
-    expect(quota.forecast().backingOffS).toBe(60)
-    time.ms += 60_000
+    expect(refusal(() => quota.take('c'))).toMatchObject({ retryAfterS: 5 })
+    expect(refusal(() => quota.take('b'))).toMatchObject({ retryAfterS: 60 })
+    expect(quota.forecast().backingOffS).toBe(5)
+    time.ms += 5_000
     expect(refusal(() => quota.take('c'))).toBeUndefined()
+    expect(refusal(() => quota.take('b'))).toMatchObject({ retryAfterS: 55 })
     expect(quota.forecast().backingOffS).toBeUndefined()
+    time.ms += 55_000
+    expect(refusal(() => quota.take('b'))).toBeUndefined()
+  })
+
+  it('stops the gate’s own look-ups where it meets one of them, however many clients it met', () => {
+    const { quota, time } = start(100)
+    for (const user of ['a', 'b', 'c']) quota.refused(user, 60)
+    expect(refusal(() => quota.takeOwn())).toBeUndefined()
+    quota.refused(undefined, 30)
+    expect(refusal(() => quota.takeOwn())).toMatchObject({ retryAfterS: 30 })
+    expect(quota.forecast().backingOffS).toBe(30)
+    time.ms += 30_000
+    expect(refusal(() => quota.takeOwn())).toBeUndefined()
   })
 
   it('of one long ago does not count with one of today', () => {

@@ -39,7 +39,7 @@ const byNumber = (more: Partial<ItemJudge> = {}): ItemJudge => ({
 const sightOf = (judge: ItemJudge, more: Partial<Sight> = {}): Sight => ({
   ...{ judge, among: undefined, atMs: 0, strays: { kind: 'hidden' } },
   resourceOf: (device) => ({ type: 'device', product: '1', device }),
-  facts: { from: 'item', read: (item) => ({ n: (item as { n: number }).n }) },
+  facts: { from: 'item', keys: 'all', read: (item) => ({ n: (item as { n: number }).n }) },
   ...more,
 })
 const never = () => undefined
@@ -66,7 +66,7 @@ describe('visibleAmong', () => {
     const items = itemsOf(['d1', undefined])
     const look = (strays: Sight['strays']) =>
       visibleAmong(items, sightOf(byNumber(), { strays, facts: facts1 }), never)
-    const facts1: Sight['facts'] = { from: 'item', read: () => ({ n: 1 }) }
+    const facts1: Sight['facts'] = { from: 'item', keys: 'all', read: () => ({ n: 1 }) }
     expect([...(await look({ kind: 'hidden' })).indexes]).toEqual([0])
     const shown = await look({ kind: 'shown', obligations: obligations('c') })
     expect([...shown.indexes]).toEqual([0, 1])
