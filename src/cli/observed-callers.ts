@@ -24,7 +24,7 @@ export type ObservedCaller = {
   impossible: Map<string, number>
   /** Answers that would have been cut. */
   wouldCut: number
-  /** Requests that the cloud answered with 401, 403 or 404: what they were about is not counted. */
+  /** Requests that the cloud answered with 400, 401, 403 or 404: what they were about is not counted. */
   refusedByCloud: number
 }
 
@@ -43,6 +43,9 @@ const maxNames = 200
 const maxWaiting = 10_000
 
 type Row = Readonly<Record<string, unknown>>
+
+/** 400 too: so clouds answer a token that lacks a scope. */
+const refusals: ReadonlySet<unknown> = new Set([400, 401, 403, 404])
 
 export class ObservedCallers {
   /** Requests of callers beyond the bound. */
@@ -79,7 +82,7 @@ export class ObservedCallers {
     if (decided === undefined) return
     this.#waiting.delete(id)
     const { caller, row } = decided
-    if (status === 401 || status === 403 || status === 404) caller.refusedByCloud += 1
+    if (refusals.has(status)) caller.refusedByCloud += 1
     else noteDeed(caller, row)
   }
 

@@ -18,7 +18,7 @@ What it prints is a policy file: put it into the folder of the policies, fill in
 "fleetgate check". "fleetgate token adopt NAME" then makes the token a client uses already that API user's own.
 
 Examples:
-  fleetgate observed > policies/observed.yaml
+  fleetgate observed > observed.yaml
   fleetgate observed --since 7d --json`
 
 export function addObserved(program: Command, io: Io): void {

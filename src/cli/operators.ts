@@ -3,12 +3,13 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { durationMs } from '../lib/shape.ts'
+import { openCatalog } from '../open-parts.ts'
 import type { OperatorRole, OperatorRow } from '../store/operator-store.ts'
 import { createOperatorTokens } from '../store/operator-tokens.ts'
 import { type Ledger, openLedger } from './accounts.ts'
 import { author } from './author.ts'
 import { type ConfigOption, openOfflineConfig, withConfig } from './config-file.ts'
-import { count, Finding, type Io, json, table, time } from './io.ts'
+import { count, Finding, type Io, json, table, time, UsageError } from './io.ts'
 
 const help = `
   viewer  sees API users, tokens and permissions
@@ -61,6 +62,11 @@ export function addOperators(program: Command, io: Io): void {
 async function create(name: string, options: NewOptions, io: Io): Promise<void> {
   const config = openOfflineConfig(options, io)
   const { role, product, expires } = options
+  if (product !== undefined && !openCatalog(config).resources.product.id.test(product)) {
+    throw new UsageError(
+      `--product takes the id of a product, and "${product}" is none: a name may become another one's`,
+    )
+  }
   await using ledger = await openLedger(config, io.clock)
   const { token, row } = await tokensOf(ledger, io).create(
     {

@@ -414,6 +414,7 @@ describe('fleetgate operators', () => {
   })
 
   it.each([
+    [['--role', 'owner', '--product', 'my-product'], /takes the id of a product/],
     [['--role', 'root'], /Allowed choices are viewer, editor, owner/],
     [[], /required option '--role/],
     [['--role', 'owner', '--expires', 'soon'], /a duration such as 12h or 90d/],

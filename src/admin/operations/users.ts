@@ -22,7 +22,7 @@ const definition = z.record(z.string(), z.unknown()).meta({
   ],
 })
 const newUser = mapping({
-  name: z.string().min(1).max(63),
+  name: z.string().min(1).max(128),
   definition,
   token: z.enum(['issue', 'none']).optional().meta({ description: 'issue where it is not said' }),
 })

@@ -35,9 +35,10 @@ export function createLifecycle(
     record: ApiUserRecord,
     after: ChangeView,
     work: (by: string) => Promise<Left>,
+    status: 200 | 201 = 200,
   ): Promise<ApiUserRecord> {
     const before = viewOf(record)
-    const intent = { change: what, target: record.name, before, after, status: 200 }
+    const intent = { change: what, target: record.name, before, after, status }
     const left = await changing(actor, intent, () => work(authorOf(actor)))
     return lookAgain(actor, records, changedTo(record, left))
   }
@@ -75,10 +76,11 @@ export function createLifecycle(
       const what = previous === undefined ? 'token.issue' : 'token.rotate'
       // Kept in the place of the very token that was read: of two who rotate at once one is told so.
       const view = { ...viewOf(record), token }
-      const after = await change(actor, what, record, view, async (by) => {
+      const replaced = async (by: string): Promise<Left> => {
         await store.tokens.replace(kept, by)
         return { token: infoOf(kept, clock.now()) }
-      })
+      }
+      const after = await change(actor, what, record, view, replaced, 201)
       return { record: after, token: issued }
     },
 

@@ -78,12 +78,12 @@ describe('ObservedCallers', () => {
     const outcome = (upstream: number) => ({
       ...{ kind: 'outcome', request_id: 'r1', upstream_status: upstream },
     })
-    for (const refused of [401, 403, 404]) {
+    for (const refused of [400, 401, 403, 404]) {
       const caller = only(aRow(), outcome(refused))
       expect([caller.actions.size, caller.devices.values.size]).toEqual([0, 0])
       expect([caller.requests, caller.refusedByCloud]).toEqual([1, 1])
     }
-    for (const served of [200, 400, 500]) {
+    for (const served of [200, 408, 500]) {
       expect(only(aRow(), outcome(served)).actions.size).toBe(1)
     }
     expect(only(aRow()).actions.size).toBe(1)
