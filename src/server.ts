@@ -18,6 +18,7 @@ import { keepPolicies } from './policy-keeper.ts'
 import { joinReplicas } from './replica.ts'
 import { createAccounts } from './settle-accounts.ts'
 import type { ChangeFeed } from './store/changes.ts'
+import { warnOfEnds } from './warn-of-ends.ts'
 
 export type Gate = AsyncDisposable & {
   /** `http://HOST:PORT`, or `unix:PATH`. */
@@ -89,6 +90,12 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
   // First of all: the listener waits for answers under way, and a stream has no end of its own.
   stack.defer(() => data.streams[Symbol.dispose]())
   stack.defer(() => data.observing[Symbol.dispose]())
+  stack.use(
+    warnOfEnds({
+      ...{ tokens, clock, log, every, warnBeforeMs: config.tokens.warnBeforeMs },
+      onFault: onStoreFault,
+    }),
+  )
   log.info('serving', { url: listening.url, revision: policy.revision })
   const disposables = stack.move()
   return {
@@ -98,6 +105,12 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
     reload: () => keeper.reload(),
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   }
+}
+
+function every(ms: number, callback: () => void): Disposable {
+  const timer = setInterval(callback, ms)
+  timer.unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 async function listenForOperators(parts: AdminPortParts): Promise<Listening | undefined> {

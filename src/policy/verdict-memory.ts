@@ -8,7 +8,6 @@ const mostSpots = 512
 const longestList = 16
 const longestText = 128
 
-const NO_FACTS: unique symbol = Symbol('no facts')
 const LIST: unique symbol = Symbol('list')
 
 /**
@@ -52,8 +51,8 @@ export class VerdictMemory {
   spotOf(item: Item): Spot | undefined {
     const { facts } = item
     let spot = this.#placeOf(item)
-    if (this.#attributes.length === 0) return spot
-    if (facts === undefined) return this.#step(spot, NO_FACTS)
+    // Nothing of it is known: the key ends here, and no other of as many attributes does.
+    if (facts === undefined) return spot
     for (const name of this.#attributes) {
       if (spot === undefined) return undefined
       const value = Object.hasOwn(facts, name) ? facts[name] : undefined

@@ -9,13 +9,14 @@ export type Traces = {
   total: number
 }
 
-/** `total` is decisions + reject rows + summarised. */
+/** Of the data port: `total` is decisions + reject rows + summarised. What operators were refused stands beside it. */
 export async function traces(gate: TestGate): Promise<Traces> {
-  const [decisions, rejects, summaries] = await Promise.all([
+  const [decisions, refused, summaries] = await Promise.all([
     gate.decisions(),
     gate.rejects(),
     gate.summaries(),
   ])
+  const rejects = refused.filter((row) => row['port'] !== 'admin')
   const summarised = summaries.reduce((sum, row) => sum + Number(row['summarised']), 0)
   return {
     decisions,

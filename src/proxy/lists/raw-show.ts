@@ -29,9 +29,12 @@ type RawCut = {
   cut: Omit<Cut, 'cutItem'>
   /** By a key's number. */
   fates: readonly Fate[]
-  /** By a key's number: the sides that it is a key of. */
-  speaks: readonly (readonly number[])[]
+  /** By a key's number: the sides that it is a key of; mostly none. */
+  speaks: readonly (readonly number[] | undefined)[]
 }
+
+/** No item and no entry, nor the one before the first. */
+const nothing = -2
 
 export class RawShow {
   readonly #raw: RawItems
@@ -40,6 +43,10 @@ export class RawShow {
   readonly #cuts = new Map<Obligations, RawCut>()
   readonly #out: ByteWriter
   #count = 0
+  /** The item that was added last, if it is not yet closed: it ends with what is still to be copied. */
+  #open = nothing
+  #from = 0
+  #to = 0
 
   constructor(raw: RawItems, show: ShowBy, sides: readonly Side[]) {
     this.#raw = raw
@@ -56,14 +63,22 @@ export class RawShow {
     const out = this.#out
     const first = firsts[index] ?? 0
     const after = firsts[index + 1] ?? first
-    if (this.#count > 0) out.byte(comma)
+    // What is copied one after the other is copied at once, with what is between: from item to item too.
+    const goesOn =
+      this.#open === index - 1 &&
+      first < after &&
+      fates[entries.key(first)] === 'copy' &&
+      !respelled.has(first)
+    if (!goesOn) {
+      this.#close()
+      if (this.#count > 0) out.byte(comma)
+      out.byte(openObject)
+    }
     this.#count += 1
-    out.byte(openObject)
-    // What is copied one after the other is copied at once, with what is between.
-    let from = 0
-    let to = 0
-    let last = -2
-    let pieces = 0
+    let from = goesOn ? this.#from : 0
+    let to = goesOn ? this.#to : 0
+    let last = goesOn ? first - 1 : nothing
+    let pieces = goesOn ? 1 : 0
     for (let entry = first; entry < after; entry += 1) {
       const key = entries.key(entry)
       const fate = fates[key] ?? 'drop'
@@ -76,16 +91,28 @@ export class RawShow {
         from = entries.start(entry)
       }
       to = isCopied ? entries.end(entry) : from
-      last = isCopied ? entry : -2
+      last = isCopied ? entry : nothing
       if (!isCopied) out.text(this.#rewritten(entry, cut.strip))
-      for (const side of speaks[key] ?? []) this.#show.speak(side, this.#raw.plainAt(entry), cut)
+      const sides = speaks[key]
+      if (sides === undefined) continue
+      for (const side of sides) this.#show.speak(side, this.#raw.plainAt(entry), cut)
     }
-    if (from < to) out.copy(text, from, to)
-    out.byte(closeObject)
+    this.#open = index
+    this.#from = from
+    this.#to = to
+    if (last !== after - 1) this.#close()
+  }
+
+  #close(): void {
+    if (this.#open === nothing) return
+    if (this.#from < this.#to) this.#out.copy(this.#raw.text, this.#from, this.#to)
+    this.#out.byte(closeObject)
+    this.#open = nothing
   }
 
   /** The list, brackets included. */
   done(): Buffer {
+    this.#close()
     this.#out.byte(closeArray)
     return this.#out.written()
   }
@@ -109,7 +136,10 @@ export class RawShow {
         return holdsAny(below[key], strip) ? 'rewrite' : 'copy'
       }
       const isOf = (name: string) => (side: number) => this.#sides[side]?.of === name
-      const speaks = names.map((name) => open.filter(isOf(name)))
+      const speaks = names.map((name) => {
+        const sides = open.filter(isOf(name))
+        return sides.length === 0 ? undefined : sides
+      })
       raw = { cut, fates: names.map(fateOf), speaks }
       this.#cuts.set(obligations, raw)
     }

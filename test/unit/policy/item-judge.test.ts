@@ -244,6 +244,57 @@ describe('a judge', () => {
     expect(other.judge(named, NOON).outcome).toBe('deny')
   })
 
+  it('takes nothing of one item over to another that differs in what a rule reads', () => {
+    const judge = gateWith(
+      '- can: devices:list\n  where: { firmware_version: 2, region: { $ne: us } }\n  unless: { groups: { $any: [held] } }\n- cannot: devices:list\n  where: { online: { $exists: false } }',
+    ).items('devices:list')
+    const outcome = (facts: object, resource = myDevice) =>
+      judge.judge({ resource, facts: { ...good, ...facts } }, NOON).outcome
+    const good = { firmware_version: 2, region: 'eu', groups: ['a'], online: false }
+    for (let round = 0; round < 2; round += 1) {
+      expect(outcome({})).toBe('allow')
+      expect(outcome({ firmware_version: '2' })).toBe('deny')
+      expect(outcome({ region: 'us' })).toBe('deny')
+      expect(outcome({ region: null })).toBe('deny')
+      expect(outcome({ groups: ['a', 'held'] })).toBe('deny')
+      expect(outcome({ groups: [['a']] })).toBe('deny')
+      expect(outcome({ groups: 'a' })).toBe('deny')
+      expect(outcome({ online: undefined })).toBe('deny')
+      expect(outcome({ online: 'no' })).toBe('allow')
+      expect(outcome({}, { ...myDevice, product: '67890' })).toBe('deny')
+      expect(outcome({}, otherDevice)).toBe('allow')
+    }
+  })
+
+  it('knows devices of equal facts apart where a rule or the devices name ids', () => {
+    const facts = { online: true }
+    const both = (rules: string, more?: string) => {
+      const { judge } = gateWith(rules, more).items('devices:list')
+      return [myDevice, otherDevice, myDevice].map(
+        (resource) => judge({ resource, facts }, NOON).outcome,
+      )
+    }
+    const online = '- can: devices:list\n  where: { online: true'
+    const mine = ['allow', 'deny', 'allow']
+    expect(both(`${online}, id: ${MINE} }`)).toEqual(mine)
+    expect(both(`${online} }`, `devices: [${MINE}]`)).toEqual(mine)
+    expect(both(`${online} }\n- cannot: devices:list\n  where: { id: ${OTHER} }`)).toEqual(mine)
+    expect(both(`${online} }`, `devices: { id: ${MINE} }`)).toEqual(mine)
+    expect(both(`${online} }`)).toEqual(['allow', 'allow', 'allow'])
+  })
+
+  it('says of equal values the one verdict that it has made of them', () => {
+    const judge = gateWith('- can: devices:list\n  where: { online: true }\n  answer: [id]').items(
+      'devices:list',
+    )
+    const verdict = (resource: Item['resource'], online: unknown) =>
+      judge.judge({ resource, facts: { online, name: Math.random() } }, NOON)
+    const first = verdict(myDevice, true)
+    expect(first.outcome).toBe('allow')
+    expect(verdict(otherDevice, false).outcome).toBe('deny')
+    expect(verdict(otherDevice, true)).toBe(first)
+  })
+
   it('goes by the hour of each item, and says that it does', () => {
     const judge = gateWith(
       '- can: devices:list\n  when: { hours: 08:00-18:00, days: mon-fri, zone: Europe/Berlin }',
@@ -255,6 +306,7 @@ describe('a judge', () => {
     expect(at('2026-11-23T17:00:00Z')).toBe('deny')
     expect(at('2026-11-23T07:00:00Z')).toBe('allow')
     expect(at('2026-11-28T12:00:00Z')).toBe('deny')
+    expect(at('2026-11-23T07:00:00Z')).toBe('allow')
     const cannot = '- can: devices:list\n- cannot: devices:list\n  hide: [id]\n  when: '
     expect(gateWith(`${cannot}{ days: sun, zone: UTC }`).items('devices:list').timed).toBe(true)
     expect(gateWith('- can: devices:list').items('devices:list').timed).toBe(false)

@@ -286,6 +286,72 @@ describe('for any policies, a judge of many', () => {
   })
 })
 
+/** Values as no reader of attributes would let them pass, some the same but for their type or how they are parted. */
+const oddValue = fc.constantFrom<unknown[]>(
+  ...[undefined, null, '', 'eu', 'us', 'a', 'b', '2', 2, 3, NaN, 0, -0, true, false, 'true', {}],
+  ...[[], ['a'], ['b'], ['a', 'b'], ['b', 'a'], ['ab'], [['a']], ['a', 2], [null], ['eu'], [true]],
+)
+const oddFacts = fc.record(
+  { region: oddValue, groups: oddValue, firmware_version: oddValue, online: oddValue },
+  { requiredKeys: [] },
+)
+const place = fc.constantFrom<Item['resource']>(
+  ...[myDevice, myDevice, { ...myDevice, device: OTHER }, myProduct],
+  ...[
+    { ...myDevice, product: '67890' },
+    { type: 'device' as const, device: MINE },
+  ],
+)
+const oddItem: fc.Arbitrary<Item> = fc.record({
+  resource: place,
+  facts: fc.option(oddFacts, { nil: undefined, freq: 3 }),
+})
+const oddCondition = fc.constantFrom(
+  ...CONDITIONS,
+  '{ region: { $exists: true } }',
+  '{ groups: { $all: [a, b] } }',
+  '{ groups: { $not: { $any: [b] } } }',
+  '{ $not: { groups: { $only: [a] } } }',
+  '{ firmware_version: 2, online: { $exists: true } }',
+)
+const oddWords = {
+  where: maybe(oddCondition),
+  when: fc.constantFrom(undefined, undefined, '{ hours: 08:00-12:01, zone: UTC }'),
+}
+const oddPolicies = policyOf(
+  fc
+    .record({ ...oddWords, unless: maybe(oddCondition), answer: maybe(keys) })
+    .map((words) => text('can', 'devices:list', words)),
+  fc
+    .record({ ...oddWords, hide: maybe(keys) })
+    .map((words) => text('cannot', 'devices:list', words)),
+)
+
+describe('for any policy and values of any kind, a judge of many', () => {
+  it('answers each as one that has seen no other', () => {
+    const tally: Record<string, number> = {}
+    const ones = fc.array(fc.tuple(oddItem, fc.constantFrom(0, 0, 0, 60_000)), {
+      minLength: 20,
+      maxLength: 40,
+    })
+    fc.assert(
+      fc.property(oddPolicies, ones, (policy, items) => {
+        const gate = gateFor(policy)
+        const judge = gate.items('devices:list')
+        for (const [one, later] of items) {
+          const fresh = gate.items('devices:list').judge(one, NOON + later)
+          expect(judge.judge(one, NOON + later)).toEqual(fresh)
+          tally[fresh.outcome] = (tally[fresh.outcome] ?? 0) + 1
+        }
+      }),
+      { numRuns: 200 },
+    )
+    for (const outcome of ['allow', 'deny', 'needs_facts']) {
+      expect(tally[outcome]).toBeGreaterThan(10)
+    }
+  })
+})
+
 describe('the generators', () => {
   it('make items that pass, items that do not, and items that wait for facts', () => {
     const tally = (action: string, policies: fc.Arbitrary<Policy>, ones: fc.Arbitrary<Item>) => {

@@ -138,6 +138,18 @@ const obligations = fc.record({
 })
 
 describe('showRaw', () => {
+  it('copies items that follow each other, and nothing of one that is hidden between them', async () => {
+    const shownOf = async (items: string) =>
+      said((await bothWays(`{"devices":[${items}]}`, [whole])).raw)
+    const [a, b] = [`{"n":1, "id":"${mine}"}`, `{"n":2, "id":"${too}"}`]
+    const hidden = `{"n":3, "id":"${other}"}`
+    expect(await shownOf(`${a} , ${b},${a}`)).toBe(`{"devices":[${a} , ${b},${a}]}`)
+    expect(await shownOf(`${a},${hidden},${b}`)).toBe(`{"devices":[${a},${b}]}`)
+    expect(await shownOf(`${hidden},${a},${hidden},${hidden}`)).toBe(`{"devices":[${a}]}`)
+    const secret = `{"mobile_secret":"s","n":4, "id":"${mine}"}`
+    expect(await shownOf(`${a},${secret},${b}`)).not.toContain('mobile_secret')
+  })
+
   it('shows what is shown when all is parsed, or leaves it to that', async () => {
     let raws = 0
     await fc.assert(
