@@ -5,6 +5,7 @@ import type { AuditLog } from './audit/audit-log.ts'
 import type { Config } from './config/config.ts'
 import type { Clock } from './domain/clock.ts'
 import { Problem } from './domain/problem.ts'
+import { every } from './lib/every.ts'
 import type { Log } from './lib/log.ts'
 import type { PolicyEngine } from './policy/policy-engine.ts'
 import { createIdentify, createObservedUntil, type Identify } from './proxy/caller.ts'
@@ -71,9 +72,4 @@ export function openObserve(
 
 function noStrangers(): never {
   throw new Problem('internal', { cause: 'a stranger where not everybody is observed' })
-}
-
-function every(ms: number, callback: () => void): Disposable {
-  const timer = setInterval(callback, ms)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
 }

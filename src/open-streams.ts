@@ -1,6 +1,7 @@
 /** Event streams as the gate runs them: connections to the cloud, limits and timers put together. */
 
 import type { Config } from './config/config.ts'
+import { every } from './lib/every.ts'
 import { createStreams, type StreamsParts } from './proxy/streams/create-streams.ts'
 import type { Streams } from './proxy/streams/streams.ts'
 import { createEventSource } from './upstream/event-source.ts'
@@ -26,9 +27,4 @@ export function openStreams(
       source[Symbol.dispose]()
     },
   }
-}
-
-function every(ms: number, callback: () => void): Disposable {
-  const timer = setInterval(callback, ms)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -7,6 +7,7 @@ import { auditDefaults, openAuditLog } from './audit/log.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Config } from './config/config.ts'
 import type { Clock } from './domain/clock.ts'
+import { every } from './lib/every.ts'
 import type { Log } from './lib/log.ts'
 import { createSeldom } from './lib/seldom.ts'
 import { listen, type Listening } from './listen.ts'
@@ -105,12 +106,6 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
     reload: () => keeper.reload(),
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   }
-}
-
-function every(ms: number, callback: () => void): Disposable {
-  const timer = setInterval(callback, ms)
-  timer.unref()
-  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 async function listenForOperators(parts: AdminPortParts): Promise<Listening | undefined> {
