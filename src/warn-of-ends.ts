@@ -2,6 +2,7 @@
 
 import type { Clock } from './domain/clock.ts'
 import type { Log } from './lib/log.ts'
+import { endsSoon } from './store/expiry.ts'
 import type { TokenInfo, Tokens } from './store/tokens.ts'
 
 export type WarnOfEndsParts = {
@@ -26,9 +27,9 @@ export function warnOfEnds(parts: WarnOfEndsParts): Disposable {
   /** By token id: when it was last said. */
   let said = new Map<string, number>()
 
-  function isDue({ tokenId, state, endsAtMs }: TokenInfo, nowMs: number): boolean {
-    if (state !== 'valid' || endsAtMs === undefined || endsAtMs - nowMs > warnBeforeMs) return false
-    return nowMs - (said.get(tokenId) ?? -Infinity) >= sayAgainMs
+  function isDue(token: TokenInfo, nowMs: number): boolean {
+    if (!endsSoon(token, { nowMs, warnBeforeMs })) return false
+    return nowMs - (said.get(token.tokenId) ?? -Infinity) >= sayAgainMs
   }
 
   async function look(): Promise<void> {

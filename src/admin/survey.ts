@@ -7,7 +7,7 @@ import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Store } from '../store/store.ts'
 import type { Tokens } from '../store/tokens.ts'
 import type { InTurn } from './looks.ts'
-import { endsSoon } from './users/views.ts'
+import { endsSoon } from '../store/expiry.ts'
 
 export type Ending = { user: string; tokenId: string; endsAtMs: number }
 export type Observed = { user: string; untilMs: number }

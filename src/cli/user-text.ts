@@ -1,5 +1,6 @@
 /** API users in words: one line of a list, or everything about one. */
 
+import { endsSoon } from '../store/expiry.ts'
 import type { Boundary, DeviceLimit, Expiry, GrantRule } from '../domain/grant.ts'
 import type { HeldBack } from '../policy/policy-engine.ts'
 import { time, visible } from './io.ts'
@@ -71,9 +72,8 @@ function stateOf(listed: ListedUser, { nowMs, warnBeforeMs }: Moment): string[] 
   if (suspended !== undefined) states.push('suspended')
   const until = user?.observeUntilMs
   if (until !== undefined && nowMs < until) states.push(`observed until ${time(until, '')}`)
-  const endsAtMs = token?.state === 'valid' ? token.endsAtMs : undefined
-  if (endsAtMs !== undefined && endsAtMs - nowMs <= warnBeforeMs) {
-    states.push(`expires soon (${time(endsAtMs, '')})`)
+  if (token !== undefined && endsSoon(token, { nowMs, warnBeforeMs })) {
+    states.push(`expires soon (${time(token.endsAtMs, '')})`)
   }
   if (displaced) states.push('displaced')
   else if (user === undefined) states.push('does not fit the policy files')

@@ -1,6 +1,7 @@
 /** When a token ends, and from when on it counts: pure arithmetic on its row, today's expiry of its API user and the time. */
 
 import type { Expiry } from '../domain/grant.ts'
+import type { TokenInfo } from './tokens.ts'
 import type { TokenRow } from './token-store.ts'
 
 /** `ended`: its date has passed. `idle`: it was not used for too long. */
@@ -74,4 +75,18 @@ function idleSince(row: Dated, lastUsedAtMs: number | undefined): number {
 function later(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined) return other
   return other === undefined ? one : Math.max(one, other)
+}
+
+/**
+ * Whether a token's end is near enough to be spoken of. An idle limit shorter than that would always be: it counts once
+ * half of it has passed without a use.
+ */
+export function endsSoon(
+  token: Pick<TokenInfo, 'state' | 'expiresAtMs' | 'endsAtMs' | 'idleMs'>,
+  { nowMs, warnBeforeMs }: { nowMs: number; warnBeforeMs: number },
+): boolean {
+  const { state, expiresAtMs, endsAtMs, idleMs } = token
+  if (state !== 'valid' || endsAtMs === undefined) return false
+  if (expiresAtMs !== undefined && expiresAtMs - nowMs <= warnBeforeMs) return true
+  return idleMs !== undefined && endsAtMs - nowMs <= Math.min(warnBeforeMs, idleMs / 2)
 }

@@ -1,5 +1,6 @@
 /** How an API user stands once it was changed. The change is made: no failure to look again may hide it, or lose a new token. */
 
+import { runsOutAt } from '../../store/expiry.ts'
 import type { Replacement } from '../../store/token-store.ts'
 import type { TokenInfo } from '../../store/tokens.ts'
 import type { Actor, ApiUserRecord } from '../api-users.ts'
@@ -19,12 +20,10 @@ export async function lookAgain(
 /** Of a token that was kept a moment ago. */
 export function infoOf({ row }: Replacement, nowMs: number): TokenInfo {
   const { id: tokenId, hash: _, ...rest } = row
-  const { notBeforeMs, expiresAtMs, idleMs, createdAtMs } = row
-  const idleEndMs = idleMs === undefined ? undefined : createdAtMs + idleMs
-  const ends = [expiresAtMs, idleEndMs].flatMap((endMs) => endMs ?? [])
+  const { notBeforeMs } = row
   return {
     ...{ ...rest, tokenId },
     state: notBeforeMs !== undefined && notBeforeMs > nowMs ? 'not_yet_valid' : 'valid',
-    endsAtMs: ends.length === 0 ? undefined : Math.min(...ends),
+    endsAtMs: runsOutAt(row, undefined, undefined),
   }
 }

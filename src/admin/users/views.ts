@@ -1,5 +1,6 @@
 /** What leaves the process of an API user: an explicit list, so that a new key cannot slip out. */
 
+import { endsSoon } from '../../store/expiry.ts'
 import type { ApiUser, Boundary, Expiry } from '../../domain/grant.ts'
 import { z } from '../../lib/shape.ts'
 import type { IssuedToken, TokenInfo } from '../../store/tokens.ts'
@@ -130,10 +131,6 @@ export function stateOf(
 export function stateOfToken(token: TokenInfo | undefined, times: Times) {
   if (token === undefined || token.state === 'revoked') return 'no_token'
   return endsSoon(token, times) ? 'expires_soon' : token.state
-}
-
-export function endsSoon({ state, endsAtMs }: TokenInfo, { nowMs, warnBeforeMs }: Times): boolean {
-  return state === 'valid' && endsAtMs !== undefined && endsAtMs - nowMs <= warnBeforeMs
 }
 
 export function iso(ms: number): string {

@@ -53,10 +53,19 @@ describe('tokens that end soon', () => {
       info('later', start + 14 * day + 1),
       info('never', undefined),
       info('over', start, { state: 'expired' }),
+      info('used', start + 4 * day, { idleMs: 7 * day, expiresAtMs: undefined }),
     ])
     await settled()
     const ends = new Date(start + 14 * day).toISOString()
     expect(said).toEqual([['a token ends soon', { user: 'user-of-soon', tokenId: 'soon', ends }]])
+  })
+
+  it('are said of an idle limit once half of it has passed without a use', async () => {
+    const { said, settled } = begin([
+      info('unused', start + 3.5 * day, { idleMs: 7 * day, expiresAtMs: undefined }),
+    ])
+    await settled()
+    expect(said).toHaveLength(1)
   })
 
   it('are said once a day', async () => {
