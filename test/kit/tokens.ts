@@ -17,6 +17,11 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'fleetgate-test-'))
 }
 
+/** A token of the right shape whose checksum never fits, whatever its last letter happens to be. */
+export function withWrongChecksum(token: string): string {
+  return `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`
+}
+
 /** A wall clock that stands still until it is moved. */
 export class SettableClock {
   at = start

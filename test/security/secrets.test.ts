@@ -18,6 +18,7 @@ import { operate, storeKinds, type Method, type Operated } from '../kit/operated
 import type { TestDatabase } from '../kit/postgres.ts'
 import { until } from '../kit/recording-upstream.ts'
 import { testDatabase } from '../kit/test-database.ts'
+import { withWrongChecksum } from '../kit/tokens.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const main = join(root, 'src', 'main.ts')
@@ -351,7 +352,7 @@ ${store}`,
       expect([name, await data(name, device, bearer(token))]).toEqual([name, 401])
       expect([name, await data(name, `${device}?access_token=${token}`)]).toEqual([name, 401])
     }
-    const wrong = `${rotated.token.slice(0, -1)}${rotated.token.endsWith('a') ? 'b' : 'a'}`
+    const wrong = withWrongChecksum(rotated.token)
     expect(await data('wrong', device, bearer(wrong))).toBe(401)
     const form = { 'content-type': 'application/x-www-form-urlencoded' }
     for (const token of [...good, made.token, wrong]) {

@@ -26,6 +26,7 @@ import { sendRaw } from '../kit/raw-socket.ts'
 import { rawAnswer, startRecordingUpstream } from '../kit/recording-upstream.ts'
 import { startTestGate, type TestGateOptions } from '../kit/start-gate.ts'
 import { testDatabase } from '../kit/test-database.ts'
+import { withWrongChecksum } from '../kit/tokens.ts'
 
 const device = `/v1/products/${product}/devices/${mine}`
 const expiry = Date.UTC(2027, 2, 1)
@@ -366,7 +367,7 @@ describe('which token it is', () => {
       unknown,
       wrongSecret: withSecretOf(unknown, u),
       revoked: bench.gate.tokens['second'] ?? '',
-      badChecksum: `${u.slice(0, -1)}${u.endsWith('a') ? 'b' : 'a'}`,
+      badChecksum: withWrongChecksum(u),
     }
     const before = (await traces(bench.gate)).total
     const samples = await timed(bench.gate.port, kinds, 400)

@@ -7,6 +7,7 @@ import { createQuota, type Quota } from '../../../src/upstream/quota.ts'
 import { mine } from '../../kit/a-route.ts'
 import { aPrincipal, denied, FakeExchange, noQuota } from '../../kit/fakes.ts'
 import { gateCredential, observeRig, type ObservePlay } from '../../kit/observe-rig.ts'
+import { withWrongChecksum } from '../../kit/tokens.ts'
 
 const line = `GET /v1/products/1337/devices/${mine}`
 const call = `POST /v1/products/1337/devices/${mine}/blink`
@@ -306,7 +307,7 @@ describe('a caller that the gate does not know', () => {
     const operators = mintToken('o', randomBytes).token
     const attacks = [
       new FakeExchange(line, { authorization: `Bearer ${token}` }),
-      new FakeExchange(line, { authorization: `Bearer ${token.slice(0, -1)}x` }),
+      new FakeExchange(line, { authorization: `Bearer ${withWrongChecksum(token)}` }),
       new FakeExchange(line, { authorization: `Bearer ${operators}` }),
       new FakeExchange(line, { authorization: `bearer ${token}` }),
       new FakeExchange(`${line}?x=${token}`),
