@@ -4,12 +4,18 @@
 const short = 64
 
 export class ByteWriter {
+  readonly #room: number
   #bytes: Buffer
-  #length = 0
+  #length: number
 
-  /** @param expected how many bytes; there may be more */
-  constructor(expected: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(expected)
+  /**
+   * @param expected how many bytes; there may be more
+   * @param room for what goes before them in the end
+   */
+  constructor(expected: number, room = 0) {
+    this.#room = room
+    this.#bytes = Buffer.allocUnsafeSlow(room + expected)
+    this.#length = room
   }
 
   byte(code: number): void {
@@ -32,9 +38,13 @@ export class ByteWriter {
     this.copy(part, 0, part.length)
   }
 
-  /** All so far; its memory goes on being written to. */
-  written(): Buffer {
-    return this.#bytes.subarray(0, this.#length)
+  /** All, after what goes before it: copied only where that is longer than was foreseen. Nothing is written from then on. */
+  finish(before: string): Buffer {
+    const head = Buffer.from(before)
+    const from = this.#room - head.length
+    if (from < 0) return Buffer.concat([head, this.#bytes.subarray(this.#room, this.#length)])
+    head.copy(this.#bytes, from)
+    return this.#bytes.subarray(from, this.#length)
   }
 
   #makeRoom(length: number): void {

@@ -10,7 +10,8 @@ export class JsonBytes {
   readonly text: Buffer
   /** Of the same bytes: to compare several at once. */
   readonly view: DataView
-  /** Characters passed over so far that JSON.stringify spells in another way. */
+  /** Escapes passed over so far, and those of them that JSON.stringify spells in another way. */
+  escapes = 0
   respelled = 0
 
   constructor(text: Buffer) {
@@ -38,8 +39,13 @@ export function skipSpace(text: Buffer, from: number): number {
 
 /** Position after the text that begins here. @throws NotPlain */
 export function skipString(json: JsonBytes, from: number): number {
+  return skipText(json, from + 1)
+}
+
+/** The same from within, where no escape is cut in two. */
+export function skipText(json: JsonBytes, from: number): number {
   const { text } = json
-  let at = from + 1
+  let at = from
   for (;;) {
     const code = text[at] ?? 0
     if (code === quote) return at + 1
@@ -49,6 +55,7 @@ export function skipString(json: JsonBytes, from: number): number {
 }
 
 function skipEscape(json: JsonBytes, at: number): number {
+  json.escapes += 1
   switch (json.text[at]) {
     case quote:
     case backslash:

@@ -37,13 +37,13 @@ function cutRaw(
   const cutAll = { keep, strip, open: [] }
   const shown = new RawShow(raw, { cutOf: () => cutAll, speak: () => undefined }, [])
   for (let index = 0; index < raw.length; index += 1) shown.add(index, obligations)
-  if (answer.at === '') return shown.done()
+  if (answer.at === '') return shown.done('', '')
   const around = `${body.toString('utf8', 0, raw.start)}[]${body.toString('utf8', raw.end)}`
   const root = parseCloudText(around)
   stripKeys(root, strip)
   emptySides(root, answer.items?.sides ?? [], keep, strip)
   const [before, after] = textAround(root, answer.at)
-  return Buffer.concat([Buffer.from(before), shown.done(), Buffer.from(after)])
+  return shown.done(before, after)
 }
 
 /** True where the list stands at a key of the root, or is all of it, and nothing else that is cut stands within. */

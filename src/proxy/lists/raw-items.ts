@@ -2,7 +2,8 @@
 
 import { checkCloudJson, parseCloudText, plainText } from '../../lib/cloud-json.ts'
 import { JsonBytes, NotPlain, skipSpace } from '../../lib/json-bytes.ts'
-import { Entries, Shape, skipArray, skipObject, skipValue, valueOf } from '../../lib/json-shape.ts'
+import { Entries, Shape } from '../../lib/json-shape.ts'
+import { skipArray, skipObject, skipValue, valueAfter } from '../../lib/json-walk.ts'
 import { SeenValues } from '../../lib/seen-values.ts'
 
 const quote = 0x22
@@ -64,12 +65,13 @@ function findRawItems(text: Buffer, writtenIn: 'ASCII' | 'UTF-8', listKey: strin
   const ends: number[] = []
   const firsts = [0]
 
-  const valueAt = (entry: number) => textAt(valueOf(json, entries.start(entry)), entries.end(entry))
+  const valueOf = (entry: number) =>
+    valueAfter(json, entries.start(entry) + (shape.lengths[entries.key(entry)] ?? 0))
+  const valueAt = (entry: number) => textAt(valueOf(entry), entries.end(entry))
   const seen = new SeenValues(text, (from, to) => parseCloudText(textAt(from, to)))
-  const parsedAt = (entry: number) =>
-    seen.between(valueOf(json, entries.start(entry)), entries.end(entry))
+  const parsedAt = (entry: number) => seen.between(valueOf(entry), entries.end(entry))
   function plainAt(entry: number): string | undefined {
-    const start = valueOf(json, entries.start(entry))
+    const start = valueOf(entry)
     const inside = text[start] === quote ? textAt(start + 1, entries.end(entry) - 1) : undefined
     if (inside === undefined || inside.includes('\\')) return plainText(parsedAt(entry))
     return inside === '' ? undefined : inside

@@ -27,8 +27,7 @@ export async function showRaw(look: Look, list: AnsweredList): Promise<ShownList
     shown.add(indexes[nth] ?? 0, shownBy)
   }
   const [before, after] = around(list, raw, show)
-  const body = Buffer.concat([Buffer.from(before), shown.done(), Buffer.from(after)])
-  return { body, total: indexes.length }
+  return { body: shown.done(before, after), total: indexes.length }
 }
 
 /** What goes before and after the list: little, so that it is parsed like any answer. */

@@ -52,7 +52,7 @@ export class RawShow {
     this.#raw = raw
     this.#show = show
     this.#sides = sides
-    this.#out = new ByteWriter(raw.end - raw.start)
+    this.#out = new ByteWriter(raw.text.length - raw.start, raw.start)
     this.#out.byte(openArray)
   }
 
@@ -110,11 +110,12 @@ export class RawShow {
     this.#open = nothing
   }
 
-  /** The list, brackets included. */
-  done(): Buffer {
+  /** The list, brackets included, between these texts. */
+  done(before: string, after: string): Buffer {
     this.#close()
     this.#out.byte(closeArray)
-    return this.#out.written()
+    this.#out.text(after)
+    return this.#out.finish(before)
   }
 
   /** As it would be written had all been parsed. */

@@ -1,7 +1,8 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { JsonBytes, NotPlain, skipSpace } from '../../../src/lib/json-bytes.ts'
-import { Entries, Shape, skipObject, skipValue, valueOf } from '../../../src/lib/json-shape.ts'
+import { Entries, Shape } from '../../../src/lib/json-shape.ts'
+import { skipObject, skipValue, valueAfter } from '../../../src/lib/json-walk.ts'
 
 /** True where it is taken for one JSON value. */
 function isTaken(text: Buffer): boolean {
@@ -49,6 +50,60 @@ const { json } = fc.letrec<{ json: string }>((tie) => ({
   ),
 }))
 
+/** Values that begin alike, and end or go on in other ways. */
+const nearly = fc.constantFrom(
+  ...[
+    '1',
+    '12',
+    '1.5',
+    '1e5',
+    '-1',
+    'true',
+    'null',
+    '""',
+    '"a"',
+    '"ab"',
+    '"a\\\\"',
+    '"a\\""',
+    '"a\\u0062"',
+  ],
+  ...[
+    '"é"',
+    '"è"',
+    '"long enough to be compared 1"',
+    '"long enough to be compared 12"',
+    '{}',
+    '[]',
+  ],
+  ...[
+    '{"x":1}',
+    '{"x":12}',
+    '{"x":"a"}',
+    '{"x":"\\/"}',
+    '[1]',
+    '[1,2]',
+    '[{"x":"a"}]',
+    '[{"x":"ab"}]',
+  ],
+)
+const column = fc.option(nearly, { nil: undefined, freq: 9 })
+/** Entries of objects as lists have them: the same keys in one order, and few values. */
+const alike = fc.tuple(column, column, column).map((values) => {
+  const names = ['a', 'ab', 'c']
+  return values.flatMap((value, at): [string, string][] =>
+    value === undefined ? [] : [[names[at] ?? '', value]],
+  )
+})
+const write = (gap: string) => (entries: readonly (readonly [string, string])[]) => {
+  const inside = entries.map(([name, value]) => {
+    return `${gap}${JSON.stringify(name)}${gap}:${gap}${value}${gap}`
+  })
+  return `{${inside.join(',')}}`
+}
+const alikes = fc
+  .tuple(fc.array(alike, { minLength: 2, maxLength: 5 }), space)
+  .map(([objects, gap]) => `[${objects.map(write(gap)).join(',')}]`)
+
 /** With keys that need no escape, which stand in the same order everywhere. */
 function inOrder(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inOrder)
@@ -82,7 +137,7 @@ describe('skipValue', () => {
     let refused = 0
     let taken = 0
     fc.assert(
-      fc.property(json, fc.array(change, { maxLength: 2 }), (source, changes) => {
+      fc.property(fc.oneof(json, alikes), fc.array(change, { maxLength: 2 }), (source, changes) => {
         let text = source
         for (const { at, remove, put } of changes) {
           const from = at % (text.length + 1)
@@ -95,7 +150,7 @@ describe('skipValue', () => {
           expect({ text, parses: parses(bytes) }).toEqual({ text, parses: true })
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: 10_000 },
     )
     expect(Math.min(refused, taken)).toBeGreaterThan(500)
   })
@@ -119,6 +174,10 @@ describe('skipValue', () => {
     ['nothing', ''],
     ['a text without its end', '"a'],
     ['an object without its end', '{"a":1'],
+    ['a key without a value', '[{"a":1},{"a"}]'],
+    ['a number that goes on as none', '[{"a":1},{"a":1x}]'],
+    ['a text that goes on', '[{"a":"b"},{"a":"b""}]'],
+    ['a text that is cut off', '[{"a":"bcdefghijk"},{"a":"bcdefghi'],
     ['a key that ends with the text', '[{"abcd":1},{"abc'],
     ['arrays nested deep', `${'['.repeat(50)}${']'.repeat(50)}`],
     ['objects nested deep', `${'{"a":'.repeat(50)}1${'}'.repeat(50)}`],
@@ -137,49 +196,57 @@ describe('skipValue', () => {
     )
     expect(isTaken(Buffer.from('[{"a":1,"b":1},{"b":1,"a":1}]'))).toBe(false)
   })
+
+  it('takes values that begin like the one before and go on, and leaves what goes on as no value', () => {
+    expect(isTaken(Buffer.from('[{"a":1},{"a":12},{"a":12.5},{"a":12.5e1}]'))).toBe(true)
+    expect(isTaken(Buffer.from('[{"a":"b"},{"a":"bc"},{"a":"bc\\n"},{"a":"bc\\nd"}]'))).toBe(true)
+    expect(isTaken(Buffer.from('[{"a":1},{"a":1.}]'))).toBe(false)
+    expect(isTaken(Buffer.from('[{"a":"b"},{"a":"b"c}]'))).toBe(false)
+  })
 })
+
+const anyEntries = fc.dictionary(key, json, { maxKeys: 5 }).map(Object.entries<string>)
 
 describe('skipObject', () => {
   it('notes the entries that a parser finds, and which are spelled as it would not write them', () => {
     fc.assert(
-      fc.property(fc.array(fc.dictionary(key, json, { maxKeys: 5 })), space, (objects, gap) => {
-        const texts = objects.map((object) => {
-          const inside = Object.entries(object).map(([name, value]) => {
-            return `${gap}${JSON.stringify(name)}${gap}:${gap}${value}${gap}`
-          })
-          return `{${inside.join(',')}}`
-        })
-        const text = Buffer.from(texts.join(''))
-        const bytes = new JsonBytes(text)
-        const shape = new Shape()
-        const entries = new Entries(1)
-        const expected: unknown[] = []
-        try {
-          let at = 0
-          for (const each of texts) {
-            at = skipObject(bytes, at, shape, 0, entries)
-            expected.push(...Object.entries(JSON.parse(each)))
+      fc.property(
+        fc.array(fc.oneof(anyEntries, alike), { maxLength: 8 }),
+        space,
+        (objects, gap) => {
+          const texts = objects.map(write(gap))
+          const text = Buffer.from(texts.join(''))
+          const bytes = new JsonBytes(text)
+          const shape = new Shape()
+          const entries = new Entries(1)
+          const expected: unknown[] = []
+          try {
+            let at = 0
+            for (const each of texts) {
+              at = skipObject(bytes, at, shape, 0, entries)
+              expected.push(...Object.entries(JSON.parse(each)))
+            }
+            expect(at).toBe(text.length)
+          } catch (error) {
+            if (error instanceof NotPlain) return
+            throw error
           }
-          expect(at).toBe(text.length)
-        } catch (error) {
-          if (error instanceof NotPlain) return
-          throw error
-        }
-        const found = Array.from({ length: entries.length }, (_, index) => {
-          const value = text.toString(
-            'utf8',
-            valueOf(bytes, entries.start(index)),
-            entries.end(index),
-          )
-          expect(entries.respelled.has(index)).toBe(/\\[u/]/.test(value.replaceAll('\\\\', '')))
-          return [shape.names[entries.key(index)], JSON.parse(value)]
-        })
-        const byText = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1)
-        const sorted = (all: unknown[]) =>
-          all.map((each) => (Array.isArray(each) ? each : [])).toSorted(byText)
-        expect(sorted(found)).toEqual(sorted(expected))
-      }),
-      { numRuns: 1000 },
+          const found = Array.from({ length: entries.length }, (_, index) => {
+            const value = text.toString(
+              'utf8',
+              valueAfter(bytes, entries.start(index) + (shape.lengths[entries.key(index)] ?? 0)),
+              entries.end(index),
+            )
+            expect(entries.respelled.has(index)).toBe(/\\[u/]/.test(value.replaceAll('\\\\', '')))
+            return [shape.names[entries.key(index)], JSON.parse(value)]
+          })
+          const byText = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1)
+          const sorted = (all: unknown[]) =>
+            all.map((each) => (Array.isArray(each) ? each : [])).toSorted(byText)
+          expect(sorted(found)).toEqual(sorted(expected))
+        },
+      ),
+      { numRuns: 3000 },
     )
   })
 })
