@@ -10,8 +10,9 @@ import { firstAddress } from './addresses.ts'
 import { catalogFacts } from './catalog-facts.ts'
 import { toRef } from './decide.ts'
 import { createPolicyEngine } from './engine.ts'
-import type { NeedsFacts } from './policy-engine.ts'
+import type { ItemVerdict, NeedsFacts } from './policy-engine.ts'
 import type { PolicyTest } from './policy-test-reader.ts'
+import { deny } from './reading.ts'
 import { compileGrant, type Verdict } from './verdict.ts'
 
 export type TestRun = {
@@ -46,10 +47,16 @@ export function runPolicyTests(
       ...(test.limits === 'used_up' && { wait: () => 1000 }),
     }
     const facts = () => test.facts
+    const { request, event } = test
     const got =
-      test.event === undefined
-        ? engine.decide(principal, [test.request], facts, context)
-        : toGot(compileGrant(user.grant, parts).judge(test.request, facts, context, test.event))
+      event === undefined
+        ? engine.decide(principal, [request], facts, context)
+        : heard(
+            compileGrant(user.grant, parts).judge(request, facts, context, event),
+            engine
+              .items(principal, request, context)
+              .judge({ resource: request.resource, facts: test.facts, event }, context.atMs),
+          )
     return surprises(test, got).map((message) => finding(test, message))
   })
   return { passed: tests.length - new Set(failed.map(placeOf)).size, failed, notes: lonely(tests) }
@@ -65,9 +72,14 @@ type Got =
   | Pick<Extract<Decision, { outcome: 'deny' }>, 'outcome' | 'rule' | 'reason' | 'tell'>
   | Pick<NeedsFacts, 'outcome'>
 
-function toGot(verdict: Verdict): Got {
+/** A stream passes on what its judge of events lets through; why it does not is told by the grant. */
+function heard(verdict: Verdict, item: ItemVerdict): Got {
   if (verdict.outcome === 'needs_facts') return verdict
-  return { ...verdict, rule: verdict.rule && toRef(verdict.rule) }
+  const got = { ...verdict, rule: verdict.rule && toRef(verdict.rule) }
+  if (got.outcome === 'deny' || item.outcome === 'allow') return got
+  // Only from where it is called is asked by no rule.
+  if (item.outcome === 'deny') return { ...deny('outside_addresses'), rule: undefined }
+  return item
 }
 
 function surprises({ want }: PolicyTest, got: Got): string[] {
