@@ -7,6 +7,7 @@ import type { Decision, RuleRef } from '../domain/decision.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { Principal } from '../domain/principal.ts'
+import type { ApiUser } from '../domain/grant.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
 import { openParts, openStore } from '../open-parts.ts'
@@ -48,7 +49,7 @@ export type Explained = {
   route: string | undefined
   /** Canonical, with ids in the place of names. */
   target: string | undefined
-  requests: readonly AccessRequest[]
+  requests: readonly ExplainedRequest[]
   rule: RuleRef | undefined
   failed: { action: string; resource: string } | undefined
   /** What the client is told beyond the plain refusal. */
@@ -63,8 +64,13 @@ export type Explained = {
   missing: readonly string[]
   /** Whose grant counted beside today's. */
   token: string
+  /** Until then (ISO 8601) the API user is observed: what is denied here is forwarded, and recorded as `would_deny`. */
+  observedUntil: string | undefined
   revision: string
 }
+
+/** `does`: what the action is, in a sentence of the catalog. */
+export type ExplainedRequest = AccessRequest & { does: string }
 
 /** @throws Mistakes, UsageError, StoreUnusable, StoreUnavailable */
 export async function explainRequest(
@@ -93,6 +99,7 @@ export async function explainRequest(
     facts: {},
     missing: [],
     token,
+    observedUntil: observedUntil(config, user, question.atMs),
     revision: parts.set.revision,
   }
   try {
@@ -103,18 +110,31 @@ export async function explainRequest(
       principal,
       directory,
     )
-    const found = { ...bare, route: asked.route.id, target: asked.target, requests: asked.requests }
+    const does = (action: string) => parts.catalog.actions.get(action)?.says ?? ''
+    const requests = asked.requests.map((each) => ({ ...each, does: does(each.action) }))
+    const found = { ...bare, route: asked.route.id, target: asked.target, requests }
     const unknown = [...directory.missing, ...unknownAttributes(decision.facts)]
     return { ...found, ...outcomeOf(decision, unknown, lacks) }
   } catch (thrown) {
     if (!(thrown instanceof Problem)) throw thrown
-    return { ...bare, reason: thrown.code, says: thrown.says, missing: [...directory.missing] }
+    return { ...bare, reason: thrown.code, says: saidOf(thrown), missing: [...directory.missing] }
   }
+}
+
+/** A client is told what the cloud tells; who asks here, why the catalog keeps the route closed. */
+function saidOf({ code, cause, says }: Problem): string {
+  return code === 'refused_route' && typeof cause === 'string' ? cause : says
+}
+
+/** All are observed, or this one; the longer time counts. */
+function observedUntil(config: OfflineConfig, user: ApiUser, atMs: number): string | undefined {
+  const untilMs = Math.max(config.observeUntilMs ?? 0, user.observeUntilMs ?? 0)
+  return untilMs > atMs ? new Date(untilMs).toISOString() : undefined
 }
 
 type Outcome = Omit<
   Explained,
-  'user' | 'says' | 'route' | 'target' | 'requests' | 'token' | 'revision'
+  'user' | 'says' | 'route' | 'target' | 'requests' | 'token' | 'observedUntil' | 'revision'
 >
 
 function outcomeOf(

@@ -25,8 +25,8 @@ Exit code 0 where it is allowed, 1 where it is denied or a fact is missing.`
 type Options = ConfigOption & {
   user: string
   body?: string
-  header: string[]
-  fact: string[]
+  header?: string[]
+  fact?: string[]
   address?: string
   at?: string
   json?: true
@@ -39,15 +39,13 @@ export function addExplain(program: Command, io: Io): void {
     .option('-b, --body <file>', 'the request body; - reads standard input')
     .option(
       '-H, --header <line>',
-      'a request header, e.g. "Content-Type: application/json"',
+      'a request header, e.g. "Accept: text/csv"; may be repeated',
       many,
-      [],
     )
     .option(
       '-f, --fact <name=value>',
       'an attribute that the cloud would tell; may be repeated',
       many,
-      [],
     )
     .option('--address <ip>', 'from which address; where absent, one from which it may call')
     .option('--at <time>', 'at which time, e.g. 2026-11-22T10:00:00Z; now where absent')
@@ -58,9 +56,9 @@ export function addExplain(program: Command, io: Io): void {
         user: options.user,
         method: method.toUpperCase(),
         target: target.replace(/^https?:\/\/[^/?#]*/, ''),
-        headers: options.header.map(headerOf),
+        headers: (options.header ?? []).map(headerOf),
         body: bodyOf(options.body, io),
-        facts: options.fact.map(factOf),
+        facts: (options.fact ?? []).map(factOf),
         address: addressOf(options.address),
         atMs: timeOf(options.at, io),
       }
@@ -70,21 +68,21 @@ export function addExplain(program: Command, io: Io): void {
     })
 }
 
-function many(value: string, before: string[]): string[] {
+function many(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
 
 function headerOf(line: string): [string, string] {
   const [, name, value] = /^([A-Za-z0-9-]+):\s*(.*)$/.exec(line) ?? []
   if (name === undefined || value === undefined) {
-    throw new UsageError(`"${line}" is no header; write "Name: value"`)
+    throw new UsageError(`"${line}" is not a header; write "Name: value"`)
   }
   return [name, value]
 }
 
 function factOf(text: string): [string, string] {
   const sign = text.indexOf('=')
-  if (sign < 1) throw new UsageError(`"${text}" is no fact; write name=value`)
+  if (sign < 1) throw new UsageError(`"${text}" is not a fact; write name=value`)
   return [text.slice(0, sign), text.slice(sign + 1)]
 }
 
@@ -97,19 +95,25 @@ function bodyOf(file: string | undefined, io: Io): Buffer | undefined {
 
 function addressOf(text: string | undefined): string | undefined {
   if (text === undefined || isIP(text) !== 0) return text
-  throw new UsageError(`"${text}" is no address; write 192.0.2.7 or 2001:db8::7`)
+  throw new UsageError(`"${text}" is not an IP address; write 192.0.2.7 or 2001:db8::7`)
 }
 
 function timeOf(text: string | undefined, io: Io): number {
   if (text === undefined) return io.clock.now()
   const atMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z$/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(atMs)) throw new UsageError(`"${text}" is no time; write 2026-11-22T10:00:00Z`)
+  if (Number.isNaN(atMs))
+    throw new UsageError(`"${text}" is not a time; write 2026-11-22T10:00:00Z`)
   return atMs
 }
 
 function report(explained: Explained): string {
   const { outcome, reason, says, rule, requests, missing, tell, token, answer, hide } = explained
   const lines = [`${outcome.toUpperCase()}${reason === undefined ? '' : `  ${reason}`}`]
+  if (explained.observedUntil !== undefined && outcome !== 'allow') {
+    lines.push(
+      `  but sent on, and recorded as would_deny: observed until ${explained.observedUntil}`,
+    )
+  }
   if (says !== undefined) lines.push(`  ${says}`)
   if (rule !== undefined) {
     lines.push(`  by       ${rule.file}:${rule.line}  ${rule.text}`)
@@ -117,12 +121,12 @@ function report(explained: Explained): string {
   }
   if (tell !== undefined) lines.push(`  told     ${tell}`)
   if (explained.route !== undefined) lines.push(`  route    ${explained.route}`)
-  for (const { action, resource, fields, values } of requests) {
+  for (const { action, does, resource, fields, values } of requests) {
     const { type, ...ids } = resource
     const parts = Object.entries({ ...ids, ...fields, ...values }).map(
       ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
     )
-    lines.push(`  asks     ${action} on ${type} ${parts.join(' ')}`.trimEnd())
+    lines.push(`  asks     ${action} on ${type} ${parts.join(' ')}`.trimEnd(), `           ${does}`)
   }
   if (explained.items === 'each') lines.push('  items    each decided by itself')
   if (answer !== undefined) lines.push(`  answer   only ${answer.join(', ')}`)

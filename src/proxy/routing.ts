@@ -21,9 +21,11 @@ export function createMatchRoute(table: RouteTable): MatchRoute {
         throw new Problem('method_not_allowed', { headers: { allow: match.allowed.join(', ') } })
       case 'bad_parameter':
         throw new Problem('invalid_request', { says: 'A part of the path is malformed.' })
-      case 'route':
-        if (match.route.kind.kind === 'refused') throw new Problem('refused_route')
+      case 'route': {
+        const { kind } = match.route
+        if (kind.kind === 'refused') throw new Problem('refused_route', { cause: kind.why })
         return match
+      }
     }
   }
 }
