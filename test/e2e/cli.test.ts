@@ -471,6 +471,25 @@ describe('fleetgate explain', () => {
     expect(out).toMatch(
       /^ALLOW\n {2}by {7}\S+policies\/fleet\.yaml:6 {2}can devices\.function:call/,
     )
+    expect(out).toMatch(/ {2}asks {5}devices\.function:call on device .*\n {11}Call a function on a/)
+  })
+
+  it('says why the catalog keeps a route closed', async () => {
+    const { code, out } = await ask(['GET', '/v1/events'])
+    expect(code).toBe(1)
+    expect(out).toContain('DENY  refused_route\n  Events of the whole account belong to no product;')
+  })
+
+  it('says that a denial is sent on as long as the API user is observed, and no longer', async () => {
+    const observed = policy('reboot').replace(/(\n +)(owner: .*)/, '$1$2$1observe: 2026-12-01')
+    const folder = workplace({ 'policies/fleet.yaml': observed })
+    const at = (day: string) => ['--body', '-', '--at', `${day}T00:00:00Z`, ...unlock]
+    const during = await explain(folder, at('2026-11-30'))
+    expect(during).toMatchObject({ code: 1, out: expect.stringMatching(/^DENY {2}not_granted\n/) })
+    expect(during.out).toContain('sent on, and recorded as would_deny: observed until 2026-12-01')
+    const after = await explain(folder, at('2026-12-01'))
+    expect(after).toMatchObject({ code: 1, out: expect.stringMatching(/^DENY {2}not_granted\n/) })
+    expect(after.out).not.toContain('would_deny')
   })
 
   it('exits 1 for what is denied, and says what was missing', async () => {
@@ -533,7 +552,7 @@ describe('fleetgate explain', () => {
     ],
     [['--fact', 'online=perhaps', 'GET', '/v1/user'], 'online is true or false'],
     [['--fact', 'groups', 'GET', '/v1/user'], 'write name=value'],
-    [['--at', 'noon', 'GET', '/v1/user'], 'is no time'],
+    [['--at', 'noon', 'GET', '/v1/user'], 'is not a time'],
     [['--body', '/nowhere', 'GET', '/v1/user'], 'cannot be read'],
   ])('exits 2 for %j', async (args, says) => {
     expect(await ask(args)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(says) })
