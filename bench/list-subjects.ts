@@ -73,7 +73,7 @@ export function cutter(name: SubjectName, body: Buffer, atPeak = () => {}): () =
     credentials: { for: () => credential },
     directory: fakeDirectory({}),
     fleetLists: unasked,
-    pool: { request: () => Promise.resolve(answer) },
+    pool: { request: () => Promise.resolve(answer), assertRoom: () => undefined },
     clock: systemClock,
     maxAnswerBytes: 32 * 2 ** 20,
   })
@@ -85,7 +85,8 @@ export function cutter(name: SubjectName, body: Buffer, atPeak = () => {}): () =
     if (decision.outcome !== 'allow') throw new Error(`the list was answered ${decision.outcome}`)
     const exchange = new Client(atPeak)
     const progress = () => undefined
-    const served = { exchange, principal, asked, decision, context, request, progress }
+    const behalf = { user: principal.user }
+    const served = { exchange, principal, asked, decision, context, request, behalf, progress }
     if (!lists.isCut(served)) {
       const cut = { answer: asked.route.answer, obligations: decision.obligations }
       const { mode, body: small } = cutQuickly(answer, cut)

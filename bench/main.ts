@@ -1,4 +1,4 @@
-/** `npm run bench [-- quick] [decisions|throughput|lists|paging|streams|revocation|users ...]`: ratios in one run; all parts together are written to `bench/results/latest.json`. */
+/** `npm run bench [-- quick] [start|decisions|throughput|lists|paging|streams|revocation|users ...]`: ratios in one run; all parts together are written to `bench/results/latest.json`. */
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
@@ -7,6 +7,7 @@ import { measureDecisions } from './decisions.ts'
 import { measureLists } from './lists.ts'
 import { measurePaging } from './paging.ts'
 import { measureRevocation } from './revocation.ts'
+import { measureStart } from './start.ts'
 import { measureStreams } from './streams.ts'
 import { measureThroughput } from './throughput.ts'
 import { measureUsers } from './users.ts'
@@ -16,6 +17,8 @@ type Say = (line: string) => void
 
 const parts: Readonly<Record<string, (quick: boolean, say: Say) => Measured | Promise<Measured>>> =
   {
+    start: (quick, say) =>
+      measureStart({ rounds: quick ? 3 : 9, restMs: quick ? 1000 : 5000 }, say),
     decisions: (quick, say) => measureDecisions(quick ? 1 : 5, say),
     throughput: (quick, say) =>
       measureThroughput({ rounds: quick ? 2 : 7, seconds: quick ? 2 : 5, connections: 32 }, say),

@@ -11,11 +11,10 @@ import { Mistakes } from '../src/lib/mistake.ts'
 import { openStore, openTokens } from '../src/open-parts.ts'
 import { findToken } from '../src/store/sql/token-rows.ts'
 import { createDatabase, startPostgres } from '../test/kit/postgres.ts'
-import { gateArgument } from './gate-argument.ts'
 import { addUsers, postgresFill, sqliteFill, type Fill } from './many-users.ts'
-import { program } from './paths.ts'
 import { percentiles, type Percentiles } from './percentiles.ts'
-import { residentMb, startService } from './processes.ts'
+import { residentMb } from './processes.ts'
+import { build, serve } from './served.ts'
 import { startUpstream } from './upstream.ts'
 
 export type Users = {
@@ -58,6 +57,7 @@ export async function measureUsers(
   { users }: { users: number },
   say: (line: string) => void,
 ): Promise<Users> {
+  build()
   const folder = await mkdtemp(join(tmpdir(), 'fleetgate-bench-'))
   await using stack = new AsyncDisposableStack()
   stack.defer(() => rm(folder, { recursive: true, force: true }))
@@ -105,7 +105,7 @@ async function measure(
   const config = await configOf(lines, upstream, folder)
   await using store = await openStore(config, systemClock)
   const [first = ''] = await addUsers(config, store, fill, { from: 0, to: 1, device: DEVICE })
-  const begin = () => startOnce({ upstream, config: lines, token: first })
+  const begin = () => startOnce(join(folder, 'fleetgate.yaml'), first)
   const one = await begin()
   const rest = await addUsers(config, store, fill, { from: 1, to: users, device: DEVICE })
   const all = await begin()
@@ -140,22 +140,10 @@ type MeasureOptions = {
   say: (line: string) => void
 }
 
-async function startOnce(about: {
-  upstream: string
-  config: string
-  token: string
-}): Promise<Start> {
-  const argument = gateArgument({
-    upstream: { url: about.upstream },
-    policies: POLICIES,
-    config: about.config,
-    mint: 'none',
-  })
+async function startOnce(configFile: string, token: string): Promise<Start> {
   const from = performance.now()
-  await using gate = await startService('gate', [program('gate.ts'), argument], 0)
-  const answer = await fetch(gate.url + PATH, {
-    headers: { authorization: `Bearer ${about.token}` },
-  })
+  await using gate = await serve(configFile, 0)
+  const answer = await fetch(gate.url + PATH, { headers: { authorization: `Bearer ${token}` } })
   await answer.text()
   if (answer.status !== 200) throw new Error(`the first answer was ${answer.status}`)
   return { firstAnswerMs: performance.now() - from, residentMb: residentMb(gate.pid) }
@@ -167,7 +155,9 @@ async function configOf(lines: string, upstream: string, folder: string): Promis
   await writeFile(join(folder, 'credential'), 'benchmark', { mode: 0o600 })
   const text = `
 upstream: { url: '${upstream}', credentials: { default: { file: credential } } }
+listen: { data: '127.0.0.1:0' }
 ${lines}`
+  await writeFile(join(folder, 'fleetgate.yaml'), text)
   const loaded = loadConfig(text, join(folder, 'fleetgate.yaml'), {})
   if (!loaded.ok) throw new Mistakes(loaded.mistakes)
   return loaded.config

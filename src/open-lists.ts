@@ -5,12 +5,12 @@ import type { Catalog } from './domain/catalog.ts'
 import type { Clock } from './domain/clock.ts'
 import type { FleetLists } from './upstream/fleet-lists.ts'
 import { createFleetLists } from './upstream/lists/cached-lists.ts'
-import type { Send } from './upstream/lists/list-call.ts'
+import type { OwnSend } from './upstream/own-calls.ts'
 
 /** Disposing of them ends what is being read. */
 export function openFleetLists(
   { lists, rations }: Config,
-  parts: { catalog: Catalog; send: Send; clock: Clock },
+  parts: { catalog: Catalog; send: OwnSend; clock: Clock },
 ): FleetLists {
   const { catalog, send, clock } = parts
   const { maxAgeMs, maxStaleMs, callsPerMinute, memoryBytes } = lists

@@ -14,11 +14,10 @@ import { announceObservation } from './proxy/observe-notice.ts'
 import { createPassages } from './proxy/passages.ts'
 import { createStrangerBudget } from './proxy/stranger-budget.ts'
 import { createDescribeStranger } from './proxy/strangers.ts'
+import { usersMentioning } from './store/mentioning.ts'
+import type { Store } from './store/store.ts'
 import type { Tokens } from './store/tokens.ts'
 import type { Directory } from './upstream/directory.ts'
-
-/** Each of their requests is written down: some 4 MB a minute at most. */
-const strangersPerMinute = { perMinute: 600, allPerMinute: 3_000 }
 
 export type OpenObserveParts = Omit<
   ObserveParts,
@@ -26,6 +25,7 @@ export type OpenObserveParts = Omit<
 > & {
   policy: PolicyEngine
   tokens: Tokens
+  store: Pick<Store, 'users'>
   directory: Directory
   audit: Pick<AuditLog, 'state'>
   clock: Clock
@@ -36,7 +36,7 @@ export type Observing = Disposable & { identify: Identify; observe: Observe }
 
 /** Disposing of it breaks off the event streams of those who are observed. @throws Error where the key of fingerprints cannot be kept */
 export function openObserve(
-  config: Pick<Config, 'audit' | 'observeUntilMs' | 'rations' | 'streams'>,
+  config: Pick<Config, 'audit' | 'observeUntilMs' | 'rations' | 'strangers' | 'streams'>,
   parts: OpenObserveParts,
 ): Observing {
   const { policy, tokens, catalog, directory, clock, audit } = parts
@@ -50,17 +50,24 @@ export function openObserve(
     perMinute: config.rations.unknownPerMinute,
   })
   // There are strangers only where everybody is observed.
-  const everybody = config.observeUntilMs !== undefined
+  const { observeUntilMs } = config
+  const everybody = observeUntilMs !== undefined
+  if (observeUntilMs !== undefined && observeUntilMs <= clock.now()) {
+    const until = new Date(observeUntilMs).toISOString()
+    parts.log.warn('observe.until is over: it does nothing any more', { until })
+  }
   const fingerprint = everybody ? openFingerprints(config.audit.folder) : noStrangers
   const announced = announceObservation({
     ...{ everybodyUntilMs: config.observeUntilMs, clock, every, log: parts.log },
     users: () => policy.set.users.values(),
+    stored: () => usersMentioning(parts.store.users, '"observe"', policy.user),
+    onFault: (error) => parts.log.error('the store could not be looked through', { error }),
   })
   return {
-    identify: createIdentify({ tokens, observedUntil, fingerprint }),
+    identify: createIdentify({ policy, tokens, observedUntil, fingerprint }),
     observe: createObserve({
       ...{ ...parts, describeStranger, passages },
-      strangerBudget: createStrangerBudget({ clock, ...strangersPerMinute }),
+      strangerBudget: createStrangerBudget({ clock, ...config.strangers }),
       grantOf: (principal) => policy.userOf(principal)?.grant,
     }),
     [Symbol.dispose]() {

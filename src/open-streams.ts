@@ -2,24 +2,24 @@
 
 import type { Config } from './config/config.ts'
 import { every } from './lib/every.ts'
+import { readUnanswered } from './lib/tcp-table.ts'
 import { createStreams, type StreamsParts } from './proxy/streams/create-streams.ts'
 import type { Streams } from './proxy/streams/streams.ts'
 import { createEventSource } from './upstream/event-source.ts'
-import { parseUpstreamOrigin } from './upstream/origin.ts'
 
 /** Disposing of them breaks off every open stream, so that nobody waits for their end. */
 export function openStreams(
   { upstream, timeouts, streams, rations }: Config,
-  parts: Omit<StreamsParts, 'source' | 'every' | 'limits'>,
+  parts: Omit<StreamsParts, 'source' | 'every' | 'readUnanswered' | 'limits'>,
 ): Streams {
   const source = createEventSource({
-    origin: parseUpstreamOrigin(upstream.url),
+    origin: upstream.origin,
     connectTimeoutMs: timeouts.upstreamConnectMs,
     headersTimeoutMs: timeouts.upstreamFirstByteMs,
   })
-  const { heartbeatMs, eventBytes, recheckMs } = streams
-  const limits = { heartbeatMs, eventBytes, recheckMs, perUser: rations.streams }
-  const open = createStreams({ ...parts, source, every, limits })
+  const { bufferBytes: _, ...bounds } = streams
+  const limits = { ...bounds, perUser: rations.streams }
+  const open = createStreams({ ...parts, source, every, readUnanswered, limits })
   return {
     serve: (served) => open.serve(served),
     [Symbol.dispose]() {

@@ -4,11 +4,13 @@ import { randomBytes } from 'node:crypto'
 import type { OpenAuditFile } from './audit/file.ts'
 import type { OpenedAuditLog } from './audit/log.ts'
 import { auditDefaults, openAuditLog } from './audit/log.ts'
-import type { AuditLog } from './audit/audit-log.ts'
+import { createMarkFile } from './audit/mark.ts'
 import type { Config } from './config/config.ts'
+import { credentialMistakes } from './credential-places.ts'
 import type { Clock } from './domain/clock.ts'
 import { every } from './lib/every.ts'
 import type { Log } from './lib/log.ts'
+import { Mistakes } from './lib/mistake.ts'
 import { createSeldom } from './lib/seldom.ts'
 import { listen, type Listening } from './listen.ts'
 import type { AdminPortParts } from './open-admin-port.ts'
@@ -16,9 +18,10 @@ import { openDataPort } from './open-data-port.ts'
 import { openParts, openStore, openTokens } from './open-parts.ts'
 import { createPolicyEngine } from './policy/engine.ts'
 import { keepPolicies } from './policy-keeper.ts'
+import { recordChanges } from './record-changes.ts'
 import { joinReplicas } from './replica.ts'
 import { createAccounts } from './settle-accounts.ts'
-import type { ChangeFeed } from './store/changes.ts'
+import { lockFolder } from './store/sqlite/folder-lock.ts'
 import { warnOfEnds } from './warn-of-ends.ts'
 
 export type Gate = AsyncDisposable & {
@@ -38,6 +41,9 @@ export type Surroundings = {
   openAuditFile?: OpenAuditFile
 }
 
+/** Changes of the store that are written down together. */
+const changesAtOnce = 500
+
 /** @throws Mistakes, AuditUnusable, StoreUnusable, StoreUnavailable, MassRevocation: each says what to do, and nothing is left running. */
 export async function startGate(config: Config, around: Surroundings): Promise<Gate> {
   const { clock, log } = around
@@ -45,13 +51,25 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
   const boot = randomBytes(6).toString('hex')
   const by = `gate:${config.replica}`
   const { catalog, set } = openParts(config)
+  const wrong = credentialMistakes(config, catalog)
+  if (wrong.length > 0) throw new Mistakes(wrong)
   const audit = stack.use(await openAudit(config, around, boot))
   const policy = createPolicyEngine({ catalog, set, cacheSize: config.tokens.cacheSize })
   const seldom = createSeldom(clock, 1_000)
   const onStoreFault = (error: unknown) =>
     seldom('store', (skipped) => log.error('the store does not answer', { error, skipped }))
   const store = stack.use(await openStore(config, clock, onStoreFault))
-  stack.use(recordChanges(store.changes, audit))
+  const recorder = stack.use(
+    await recordChanges({
+      ...{ changes: store.changes, history: store.history, audit },
+      mark: createMarkFile(config.audit.folder),
+      atOnce: Math.min(changesAtOnce, config.audit.queueRecords),
+      onFault: (error) =>
+        log.error('changes of the store are not in the audit log yet; they are tried again', {
+          error,
+        }),
+    }),
+  )
   const tokens = stack.use(
     openTokens(config, store, clock, {
       today: (user, stored) => policy.user(user, stored),
@@ -74,11 +92,23 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
     await keepPolicies({ config, catalog, policy, accounts, audit, clock, log }),
   )
   const parts = { config, catalog, policy, store, tokens, audit, clock, log }
-  const data = openDataPort(parts, stack)
+  const counts = await store.counts.list(config.replica, clock.now())
+  if (counts.length > 0) log.info('limits are counted on from before', { limits: counts.length })
+  const data = openDataPort({ ...parts, counts }, stack)
   replica.follow((live) => {
     data.share(live.length)
+    lookForChanges()
     accounts.again().catch(onStoreFault)
   })
+  /** A gate that nobody asks anything learns of a change all the same. */
+  function lookForChanges(): void {
+    try {
+      store.changes.look()
+      recorder.again()
+    } catch (error) {
+      onStoreFault(error)
+    }
+  }
   const admin = await listenForOperators({
     ...parts,
     data,
@@ -86,7 +116,7 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
   })
   if (admin !== undefined) stack.use(admin)
   const listening = stack.use(
-    await listen(data.server, config.listen.data, config.timeouts.shutdownMs),
+    await listen(data.server, config.listen.data, config.timeouts.shutdownMs, 'listen.data'),
   )
   // First of all: the listener waits for answers under way, and a stream has no end of its own.
   stack.defer(() => data.streams[Symbol.dispose]())
@@ -97,7 +127,7 @@ export async function startGate(config: Config, around: Surroundings): Promise<G
       onFault: onStoreFault,
     }),
   )
-  log.info('serving', { url: listening.url, revision: policy.revision })
+  log.info('serving', { url: listening.url, revision: policy.revision, pid: process.pid })
   const disposables = stack.move()
   return {
     url: listening.url,
@@ -113,23 +143,7 @@ async function listenForOperators(parts: AdminPortParts): Promise<Listening | un
   if (addresses.admin === undefined) return undefined
   // Only now, so that a gate without it does not carry it in memory.
   const { openAdminPort } = await import('./open-admin-port.ts')
-  return listen(await openAdminPort(parts), addresses.admin, timeouts.shutdownMs)
-}
-
-/** Whoever changes tokens and API users, by a command or another gate: it stands in this log too. */
-function recordChanges(changes: ChangeFeed, audit: AuditLog): Disposable {
-  return changes.onChange((seen) => {
-    if (seen === 'unknown') return audit.event('store_changed', { changes: 'unknown' })
-    for (const { seq, atMs, user, kind, by } of seen) {
-      audit.event('store_changed', {
-        seq,
-        at: new Date(atMs).toISOString(),
-        change: kind,
-        user,
-        by,
-      })
-    }
-  })
+  return listen(await openAdminPort(parts), addresses.admin, timeouts.shutdownMs, 'listen.admin')
 }
 
 function openAudit(
@@ -151,6 +165,7 @@ function openAudit(
     rejects: { ...auditDefaults.rejects, maxBytes: audit.rejectBytes },
     checkMs: auditDefaults.checkMs,
     log,
+    hold: (folder) => lockFolder(folder, { name: replica, nowMs: clock.now() }),
     ...(openAuditFile !== undefined && { openFile: openAuditFile }),
   })
 }

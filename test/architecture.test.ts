@@ -16,6 +16,16 @@ describe('src', () => {
   })
 })
 
+describe('test', () => {
+  it('draws what is random from one seed: fast-check comes by the kit', () => {
+    const here = import.meta.dirname
+    const users = globSync('**/*.ts', { cwd: here }).filter((file) =>
+      / from 'fast-check'$/m.test(readFileSync(join(here, file), 'utf8')),
+    )
+    expect(users).toEqual(['kit/fc.ts'])
+  })
+})
+
 describe('faultsOf', () => {
   const importing = (file: string, line: string) => faultsOf(file, `${sentence}${line}\n`)
 

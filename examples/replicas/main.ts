@@ -31,11 +31,7 @@ await secret('cloud-token', cloud.token)
 await secret('store-password', decodeURIComponent(new URL(postgres.url).password))
 
 const tokens = Object.fromEntries(['dashboard', 'technician'].map((name) => [name, issue(name)]))
-for (const gate of [1, 2]) {
-  const serving = child(process.execPath, [program, 'serve', '--config', config(gate)])
-  const [line]: unknown[] = await once(createInterface({ input: serving.stdout }), 'line')
-  say(`gate ${gate}: ${String(line)}`)
-}
+const gates = [await serve(1), await serve(2)]
 child('nginx', ['-p', data, '-c', join(here, 'nginx.conf')])
 
 say(`
@@ -51,8 +47,27 @@ The technician sees and reboots the devices of site-7 alone:
 
   curl -H 'Authorization: Bearer ${tokens['technician']}' 'http://127.0.0.1:9480/v1/products/12345/devices'
 
+A gate may die, and no client notices:
+
+  kill -KILL ${gates[0]}
+
+Where PostgreSQL stands still nobody is served: 503 within two seconds. When it goes on, so does all else:
+
+  kill -STOP ${postgres.pid} && kill -STOP $(pgrep -P ${postgres.pid})
+  kill -CONT ${postgres.pid} $(pgrep -P ${postgres.pid})
+
 Ctrl-C ends it all.`)
 await stopped
+
+/** Its process id, once it serves. */
+async function serve(gate: number): Promise<number | undefined> {
+  const serving = child(process.execPath, [program, 'serve', '--config', config(gate)])
+  const line = once(createInterface({ input: serving.stdout }), 'line')
+  const [said]: unknown[] = await Promise.race([line, once(serving, 'exit')])
+  if (typeof said !== 'string') throw new Error(`gate ${gate} ended at its start`)
+  say(`gate ${gate}, process ${serving.pid}: ${said}`)
+  return serving.pid
+}
 
 function child(
   command: string,

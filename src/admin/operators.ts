@@ -1,5 +1,6 @@
 /** The work on operators: who made them may make no more than is its own, and one owner always stays. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -86,8 +87,8 @@ export function createOperators({ catalog, operatorTokens, changing }: Operators
 
 /** In any other spelling it would be no product's, and the operator one of nothing. @throws Unprocessable */
 function requireId(text: string, { resources: { product } }: OperatorsParts['catalog']): string {
-  const folded = product.fold === 'lower' ? text.toLowerCase() : text
-  if (product.id.test(folded)) return folded
+  const id = canonicalId(product, text)
+  if (id !== undefined) return id
   const detail = 'must be the id of a product; a name of it may become another one’s'
   throw new Unprocessable('invalid_body', [{ pointer: '/product', detail }])
 }

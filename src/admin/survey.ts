@@ -1,9 +1,8 @@
 /** What must not go unseen among many API users: tokens that end soon, and who is observed; looked for once in a while. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../domain/clock.ts'
-import type { ApiUser } from '../domain/grant.ts'
 import type { PolicyEngine } from '../policy/policy-engine.ts'
+import { usersMentioning } from '../store/mentioning.ts'
 import type { Store } from '../store/store.ts'
 import type { Tokens } from '../store/tokens.ts'
 import type { InTurn } from './looks.ts'
@@ -24,7 +23,6 @@ export type SurveyParts = {
   inTurn: InTurn
 }
 
-const chunk = 1000
 const maxFirst = 100
 /** Ends come nearer also where nothing changes. */
 const maxAgeMs = 600_000
@@ -42,31 +40,11 @@ export function createSurvey(parts: SurveyParts): () => Promise<Survey> {
       .filter((token) => endsSoon(token, { nowMs, warnBeforeMs }))
       .map(({ user, tokenId, endsAtMs = 0 }) => ({ user, tokenId, endsAtMs }))
       .toSorted((a, b) => a.endsAtMs - b.endsAtMs)
-    const observed = [...policy.set.users.values(), ...(await mentioning('"observe"'))]
+    const stored = await usersMentioning(store.users, '"observe"', policy.user)
+    const observed = [...policy.set.users.values(), ...stored]
       .map(({ name, observeUntilMs = 0 }) => ({ user: name, untilMs: observeUntilMs }))
       .filter(({ untilMs }) => untilMs > nowMs)
     return { ending: cut(ending), observed: cut(observed) }
-  }
-
-  /** Only those are compiled whose definition has the word: the others need no look. */
-  async function mentioning(word: string): Promise<ApiUser[]> {
-    const found: ApiUser[] = []
-    for (let after: string | undefined; ;) {
-      const query = { ...(after !== undefined && { after }), limit: chunk, mentions: word }
-      // oxlint-disable-next-line no-await-in-loop -- one part after the other, so that memory stays flat
-      const rows = await store.users.names(query)
-      for (const { name, displaced } of rows.filter(({ mentions }) => mentions)) {
-        // oxlint-disable-next-line no-await-in-loop -- few are observed, and an embedded store answers at once
-        const stored = displaced ? undefined : (await store.users.get(name))?.stored
-        const user = stored && policy.user(name, stored)
-        if (user !== undefined) found.push(user)
-      }
-      after = rows.at(-1)?.name
-      if (rows.length < chunk) return found
-      // An embedded store answers at once: without a turn in between nothing else would be served.
-      // oxlint-disable-next-line no-await-in-loop -- that is what it is for
-      await nextTurn()
-    }
   }
 
   function isFit({ atMs, tookMs, of }: Last): boolean {

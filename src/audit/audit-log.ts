@@ -95,8 +95,11 @@ export type OutcomeFields = {
  */
 export type ListWay = 'whole' | 'ids' | 'narrowed' | 'index'
 
-/** Events since the stream was opened. */
-export type StreamCount = { sent: number; withheld: number }
+/**
+ * Events since the stream was opened. `tooLarge`: left out for their size, so that nobody knows whose they were; absent:
+ * none.
+ */
+export type StreamCount = { sent: number; withheld: number; tooLarge?: number }
 
 /** A request that never had a valid token, or never became a request. */
 export type RejectFields = Omit<Envelope, 'requestId' | 'atMs'> & {
@@ -135,8 +138,11 @@ export interface AuditLog extends AsyncDisposable {
    * @throws Problem `audit_unavailable`
    */
   change(fields: ChangeFields): Promise<ChangeEntry>
-  /** Policy reloads, token revocations and other things that are not requests: a record of their own kind. */
-  event(name: string, fields: Readonly<Record<string, unknown>>): void
+  /**
+   * Policy reloads, token revocations and other things that are not requests: a record of their own kind. False: there
+   * was no room for it.
+   */
+  event(name: string, fields: Readonly<Record<string, unknown>>): boolean
   /** Resolves when all accepted records are on disk. */
   flush(): Promise<void>
   state(): { healthy: boolean; queued: number; failed: string | undefined }

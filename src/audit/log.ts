@@ -1,6 +1,5 @@
 /** The audit log put together: a stream of decisions that must be written, and one of rejects that may be summarised. */
 
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { recordChange } from './change.ts'
 import { Entry } from './entry.ts'
@@ -12,6 +11,7 @@ import { openStream } from './stream.ts'
 import { quote } from './text.ts'
 import { createWho } from './who.ts'
 import { createWriter } from './writer.ts'
+import { makeFolder } from '../lib/make-folder.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AuditLog } from './audit-log.ts'
@@ -35,6 +35,11 @@ export type AuditLogOptions = {
   checkMs: number
   log: Log
   openFile?: OpenAuditFile
+  /**
+   * Holds the folder for this process, once it is there, until it is disposed of. @throws Error that says who holds it
+   * Absent: the caller answers for nobody else writing there.
+   */
+  hold?: (folder: string) => Disposable
 }
 
 export type OpenedAuditLog = AuditLog & { paths: { decisions: string; rejects: string } }
@@ -53,8 +58,18 @@ export const auditDefaults = {
 /** Some 300 bytes each. */
 const keptTokens = 1_000
 
-/** @throws AuditUnusable unless a test record was written, synced and read back in both files */
+/** @throws AuditUnusable unless nobody else writes there, and a test record was written, synced and read back in both files */
 export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAuditLog> {
+  const held = prepareFolder(options)
+  try {
+    return await openIn(held, options)
+  } catch (error) {
+    held[Symbol.dispose]()
+    throw error
+  }
+}
+
+async function openIn(held: Disposable, options: AuditLogOptions): Promise<OpenedAuditLog> {
   const { clock, folder } = options
   const time = createIsoTime(clock)
   const paths = {
@@ -78,9 +93,8 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
 
   const entryParts = { writer: decisions, clock, time, who: createWho(keptTokens) }
 
-  const event: AuditLog['event'] = (name, fields) => {
+  const event: AuditLog['event'] = (name, fields) =>
     decisions.add(eventBody(time.now(), name, fields))
-  }
 
   async function flush(): Promise<void> {
     await Promise.all([decisions.flush(), rejects.flush()])
@@ -110,14 +124,24 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenedAudi
       // A file whose disk hangs cannot be closed either; the process must still be able to end.
       if (failure === undefined) await closed
       else options.log.error('audit log not flushed', { error: failure.reason })
+      held[Symbol.dispose]()
     },
   }
 }
 
-async function openProven(path: string, options: AuditLogOptions): Promise<Stream> {
-  const { folder, clock, stream, boot, checkMs, openFile = openAuditFile } = options
+/** The folder is there, and nobody else writes in it. @throws AuditUnusable */
+function prepareFolder({ folder, hold }: AuditLogOptions): Disposable {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
+    return hold?.(folder) ?? { [Symbol.dispose]: () => undefined }
+  } catch (cause) {
+    throw unusable(folder, cause)
+  }
+}
+
+async function openProven(path: string, options: AuditLogOptions): Promise<Stream> {
+  const { clock, stream, boot, checkMs, openFile = openAuditFile } = options
+  try {
     const opened = await openStream({ path, openFile, clock, stream, boot, checkMs })
     try {
       await prove(opened, createIsoTime(clock), boot)
@@ -127,13 +151,17 @@ async function openProven(path: string, options: AuditLogOptions): Promise<Strea
       throw error
     }
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new AuditUnusable(
-      `The audit log ${path} cannot be written: ${why}\n` +
-        'The gate serves nothing it cannot record. Set audit.folder to a local folder that its user owns, on a disk with room.',
-      { cause },
-    )
+    throw unusable(path, cause)
   }
+}
+
+function unusable(path: string, cause: unknown): AuditUnusable {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new AuditUnusable(
+    `The audit log ${path} cannot be written: ${why}\n` +
+      'The gate serves nothing it cannot record. Set audit.folder to a local folder that its user owns, on a disk with room, and that no other gate writes to.',
+    { cause },
+  )
 }
 
 async function prove(stream: Stream, time: IsoTime, boot: string): Promise<void> {

@@ -100,8 +100,9 @@ export function progressBody(at: string, requestId: string, count: StreamCount):
   return `${begin(at, 'progress', requestId)},${counts(count)}`
 }
 
-function counts({ sent, withheld }: StreamCount): string {
-  return `"sent":${whole(sent)},"withheld":${whole(withheld)}`
+function counts({ sent, withheld, tooLarge }: StreamCount): string {
+  const lost = tooLarge === undefined ? '' : `,"too_large":${whole(tooLarge)}`
+  return `"sent":${whole(sent)},"withheld":${whole(withheld)}${lost}`
 }
 
 function list(cut: OutcomeFields['list']): string {

@@ -1,6 +1,7 @@
 /** Actions as everyone reads them: what the file says of each, and what its routes show. */
 
 import type { Action, AttributeType, FieldWord, Route } from '../domain/catalog.ts'
+import { nameWords } from '../domain/words.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import { bodyHas } from './bodies.ts'
 import type { CatalogText } from './catalog-shape.ts'
@@ -114,7 +115,7 @@ const KEYED = ['fields', 'json', 'parts'] as const
 function fieldWordsOf(route: Route, deedIndex: number): FieldWord[] {
   const words: FieldWord[] = []
   const deed = route.deeds[deedIndex]
-  for (const word of ['functions', 'variables', 'events', 'ledgers'] as const) {
+  for (const word of nameWords) {
     if (deed?.fields[word] !== undefined) words.push(word)
   }
   if (KEYED.some((kind) => bodyHas(route.body, kind))) words.push('body')

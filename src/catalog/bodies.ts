@@ -56,9 +56,11 @@ export function bodySpec(given: BodyText | undefined): BodySpec | undefined {
   }
   if (given.json === true) options.push({ kind: 'json' })
   if (given.multipart !== undefined) {
-    const { files = [], texts, fields = [] } = given.multipart
+    const { files = [], texts, fields = [], products = [] } = given.multipart
     options.push(
-      texts === undefined ? { kind: 'multipart', files, fields } : { kind: 'parts', texts, fields },
+      texts === undefined
+        ? { kind: 'multipart', files, fields, products }
+        : { kind: 'parts', texts, fields },
     )
   }
   if (given.raw !== undefined) options.push({ kind: 'raw', types: given.raw })

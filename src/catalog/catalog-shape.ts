@@ -1,9 +1,8 @@
 /** How a catalog file is written: the shape alone. What its words mean together is checked in `load.ts`. */
 
+import { fieldWords, methods } from '../domain/words.ts'
 import { flag, integer, mapping, text, textList, z } from '../lib/shape.ts'
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-const FIELD_WORDS = ['functions', 'variables', 'events', 'ledgers', 'body'] as const
 const ATTRIBUTE_TYPES = ['string', 'number', 'boolean', 'time', 'strings'] as const
 
 /** Larger pages are a slip of the pen. */
@@ -83,7 +82,7 @@ const action = mapping({
   routeless: flag().optional(),
 })
 
-const fields = () => z.partialRecord(z.enum(FIELD_WORDS), place())
+const fields = () => z.partialRecord(z.enum(fieldWords), place())
 const values = () =>
   z.record(
     word(),
@@ -110,6 +109,7 @@ const body = z.union([
       files: textList().optional(),
       texts: textList().optional(),
       fields: textList().optional(),
+      products: textList().optional(),
     }).optional(),
     raw: z.array(mediaType()).min(1).optional(),
   }),
@@ -170,7 +170,7 @@ const route = mapping({
   values: values().optional(),
   query: query.optional(),
   body: body.optional(),
-  devices: oneOrMore(devicePlace()).optional(),
+  devices: z.union([z.literal('all'), oneOrMore(devicePlace())]).optional(),
   relation: text().optional(),
   answer: answer.optional(),
   way: z.enum(['small', 'streaming']).optional(),
@@ -185,8 +185,8 @@ export const catalogShape = mapping({
     .optional(),
   credentials: mapping({
     parameter: text(),
-    query: z.array(z.enum(METHODS)).optional(),
-    form: z.array(z.enum(METHODS)).optional(),
+    query: z.array(z.enum(methods)).optional(),
+    form: z.array(z.enum(methods)).optional(),
   }),
   errors: mapping({ body: z.record(text(), text()) }),
   events: mapping({

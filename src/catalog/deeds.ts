@@ -13,6 +13,7 @@ import { allKeys, bodyKeys, parsePlace, type RouteParts } from './bodies.ts'
 import type { CatalogText, DeedText, RouteText } from './catalog-shape.ts'
 import type { Report } from './grammar.ts'
 import { parametersOf } from './pattern.ts'
+import { nameWords } from '../domain/words.ts'
 
 type Surroundings = { file: CatalogText; report: Report; path: readonly PropertyKey[] }
 
@@ -88,7 +89,7 @@ function fieldsOf(
   check: (place: ValuePlace, word: FieldWord) => void,
 ): Deed['fields'] {
   const fields: Partial<Record<FieldWord, ValuePlace>> = {}
-  for (const word of FIELD_WORDS) {
+  for (const word of nameWords) {
     const source = given[word]
     if (source === undefined) continue
     const { place } = parsePlace(source)
@@ -97,8 +98,6 @@ function fieldsOf(
   }
   return fields
 }
-
-const FIELD_WORDS = ['functions', 'variables', 'events', 'ledgers'] as const
 
 /** What is named, and every body key of the deed that a condition can be written on, under its own name. */
 function valuesOf(

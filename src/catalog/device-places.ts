@@ -23,6 +23,9 @@ export function checkDevicePlaces(
   { query, body, saysDevice }: Pick<RouteParts, 'query' | 'body'> & { saysDevice: boolean },
   report: Report,
 ): void {
+  if (saysDevice && given.devices === 'all') {
+    report(['devices'], 'the path says which device: "all" has no sense here')
+  }
   for (const { place, list, at, spec } of placesIn(given)) {
     if (saysDevice && spec?.absent !== undefined) {
       report(at, 'the path says which device: "absent" has no sense here')
@@ -40,7 +43,7 @@ export function checkDevicePlaces(
       report(at, `"${place.key}" is ${list ? 'no list' : 'a list: write [] after it'}`)
     }
   }
-  for (const [i, written] of [given.devices ?? []].flat().entries()) {
+  for (const [i, written] of writtenIn(given).entries()) {
     const kinds = new Set(spellingsOf(written).map(({ place }) => place.in))
     if (kinds.size > 1) report(['devices', i, 'place'], 'spellings of one key stand in one place')
   }
@@ -48,14 +51,18 @@ export function checkDevicePlaces(
 
 type Written = Exclude<NonNullable<RouteText['devices']>, string | readonly unknown[]> | string
 
+function writtenIn({ devices = [] }: RouteText): readonly Written[] {
+  return devices === 'all' ? [] : [devices].flat()
+}
+
 function spellingsOf(written: Written) {
   const sources = typeof written === 'string' ? [written] : [written.place].flat()
   return sources.map(parsePlace)
 }
 
 /** Each spelling by itself. */
-function placesIn({ devices = [] }: RouteText): WrittenPlace[] {
-  return [devices].flat().flatMap((written, i) => {
+function placesIn(given: RouteText): WrittenPlace[] {
+  return writtenIn(given).flatMap((written, i) => {
     const spellings = spellingsOf(written)
     return spellings.map(({ place, list }, j): WrittenPlace => {
       const at = typeof written === 'string' ? ['devices', i] : ['devices', i, 'place']

@@ -84,6 +84,7 @@ function buildRoute(given: RouteText, around: Surroundings): PlacedRoute[] {
           given.self === undefined ? { kind: 'upstream' } : { kind: 'self', answer: given.self },
         deeds: buildDeeds(given, pattern, parts, around),
         devices,
+        ...(given.devices === 'all' && { reach: 'all' as const }),
         ...(relation !== undefined && { relation }),
       }
       return [{ path: [...path, 'route'], route }]
@@ -156,6 +157,9 @@ function commonParts(
   const multipart = typeof given.body === 'object' ? given.body.multipart : undefined
   if (multipart?.texts !== undefined && multipart.files !== undefined) {
     report([...path, 'body', 'multipart'], 'is read whole for its "texts": it takes no "files"')
+  }
+  if (multipart?.texts !== undefined && multipart.products !== undefined) {
+    report([...path, 'body', 'multipart'], 'is read whole for its "texts": it takes no "products"')
   }
   if ((bodyHas(body, 'multipart') || bodyHas(body, 'raw')) && way === 'small') {
     report([...path, 'route'], 'what streams needs "way: streaming"')

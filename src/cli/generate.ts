@@ -59,7 +59,8 @@ function adminApi(catalog: Catalog): unknown {
     oidc: {
       ...{ issuer: 'https://login.example.com', clientId: 'fleetgate', clientSecret: undefined },
       redirectUri: 'https://fleetgate.example.com/sign-in/callback',
-      ...{ scopes: [], nameClaim: '', roleClaim: '', roles: { viewer: [], editor: [], owner: [] } },
+      ...{ scopes: [], claimsFrom: 'id_token', nameClaim: '', roleClaim: '' },
+      roles: { viewer: [], editor: [], owner: [] },
     },
   })
   const { sessionCookie } = signIn

@@ -3,7 +3,7 @@
 import type { Value } from '../domain/access-request.ts'
 import type { Attribute, Catalog } from '../domain/catalog.ts'
 import { didYouMean } from '../lib/nearest.ts'
-import { idOf } from '../proxy/ids.ts'
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Directory } from '../upstream/directory.ts'
 import { UsageError } from './io.ts'
 
@@ -34,7 +34,7 @@ export function createOfflineDirectory(
       return undefined
     },
     async product(spelling) {
-      const id = idOf(spelling, resources.product)
+      const id = canonicalId(resources.product, spelling)
       if (id === undefined) {
         missing.add(`the id of ${resources.product.one} "${spelling}": write its id in the target`)
         return undefined
@@ -46,7 +46,7 @@ export function createOfflineDirectory(
       return { id, organization }
     },
     async device(spelling) {
-      const id = idOf(spelling, resources.device)
+      const id = canonicalId(resources.device, spelling)
       const product = given('product')
       if (id === undefined)
         missing.add(`the id of device "${spelling}": write its id in the target`)
@@ -65,7 +65,7 @@ export function createOfflineDirectory(
     async related({ parameter, device, when }, params) {
       const spelling = params[parameter] ?? ''
       if (device.length === 0) {
-        const id = idOf(spelling, resources.device)
+        const id = canonicalId(resources.device, spelling)
         if (id !== spelling || when === undefined) return id === spelling ? id : undefined
       }
       const stated = given('device')
@@ -73,7 +73,7 @@ export function createOfflineDirectory(
         missing.add(`which device ${parameter} "${spelling}" belongs to: --fact device=ID`)
         return undefined
       }
-      return idOf(stated, resources.device)
+      return canonicalId(resources.device, stated)
     },
     attributes: async () => facts,
     prepare: async () => () => facts,

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { durationMs } from '../lib/shape.ts'
 import { openCatalog } from '../open-parts.ts'
 import type { OperatorRole, OperatorRow } from '../store/operator-store.ts'
-import { createOperatorTokens } from '../store/operator-tokens.ts'
+import { createOperatorTokens, type OperatorTokens } from '../store/operator-tokens.ts'
 import { type Ledger, openLedger } from './accounts.ts'
 import { author } from './author.ts'
 import { type ConfigOption, openOfflineConfig, withConfig } from './config-file.ts'
@@ -20,6 +20,7 @@ With --product an operator sees and changes only what lies inside that product.
 The first operator is made here; the others by an owner, or by signing in where "operators.oidc" is set.`
 
 type NewOptions = ConfigOption & { role: OperatorRole; product?: string; expires?: number }
+type RevokeOptions = ConfigOption & { evenTheLastOwner?: true }
 
 export function addOperators(program: Command, io: Io): void {
   const operators = program
@@ -55,8 +56,9 @@ export function addOperators(program: Command, io: Io): void {
 
   withConfig(operators.command('revoke <name>'))
     .description('Kill every token of an operator, sign-ins too')
+    .option('--even-the-last-owner', 'also where nobody is left who manages operators')
     .addHelpText('after', '\nExample:\n  fleetgate operators revoke alice')
-    .action((name: string, options: ConfigOption) => revoke(name, options, io))
+    .action((name: string, options: RevokeOptions) => revoke(name, options, io))
 }
 
 async function create(name: string, options: NewOptions, io: Io): Promise<void> {
@@ -85,20 +87,46 @@ async function create(name: string, options: NewOptions, io: Io): Promise<void> 
   }
 }
 
-async function revoke(name: string, options: ConfigOption, io: Io): Promise<void> {
+async function revoke(name: string, options: RevokeOptions, io: Io): Promise<void> {
   await using ledger = await openLedger(openOfflineConfig(options, io), io.clock)
   const tokens = tokensOf(ledger, io)
-  const held = (await tokens.list()).filter((row) => row.name === name)
+  const held = (await tokens.list())
+    .filter((row) => row.name === name && row.revokedAtMs === undefined)
+    // Where that of the last owner stays, so do the sign-ins beside it.
+    .toSorted((a, b) => Number(a.via === 'oidc') - Number(b.via === 'oidc'))
   let revoked = 0
-  for (const { id, revokedAtMs } of held) {
+  for (const { id } of held) {
     // oxlint-disable-next-line no-await-in-loop -- one write at a time: there is one writer
-    if (revokedAtMs === undefined && (await tokens.revoke(id, author()))) revoked++
+    if (await revokeOne(id, name, tokens, options, io)) revoked++
   }
   if (revoked === 0) {
     io.err(`${name} is no operator that holds a token.`)
     throw new Finding()
   }
   io.err(`${count(revoked, 'token')} of ${name} revoked.`)
+}
+
+/** False: it was dead already. @throws Finding where it is the last owner's, and nobody said that this is meant */
+async function revokeOne(
+  id: string,
+  name: string,
+  tokens: OperatorTokens,
+  { evenTheLastOwner }: RevokeOptions,
+  io: Io,
+): Promise<boolean> {
+  const done = await tokens.revokeUnlessLast(id, author())
+  if (done !== 'last_owner') return done === 'revoked'
+  if (!evenTheLastOwner) {
+    io.err(
+      `${name} is the last owner, and nothing was revoked: without an owner's token nobody manages operators by the admin port. Make another first, or say --even-the-last-owner.`,
+    )
+    throw new Finding()
+  }
+  if (!(await tokens.revoke(id, author()))) return false
+  io.err(
+    `${name} was the last owner: nobody manages operators by a token now, until "fleetgate operators create NAME --role owner".`,
+  )
+  return true
 }
 
 function tokensOf({ store }: Ledger, { clock }: Io) {

@@ -3,21 +3,22 @@
 import { Command, CommanderError } from 'commander'
 import { formatMistake, Mistakes } from '../lib/mistake.ts'
 import { version } from '../lib/version.ts'
-import { addCheck } from './check.ts'
-import { addDemo } from './demo.ts'
-import { addExplain } from './explain.ts'
-import { addGenerate } from './generate.ts'
 import { count, type ExitCode, Finding, type Io, UsageError } from './io.ts'
-import { addObserved } from './observed.ts'
-import { addOperators } from './operators.ts'
-import { addServe } from './serve.ts'
-import { addToken } from './token.ts'
-import { addUsers } from './users.ts'
 
-const commands = [
-  ...[addServe, addDemo, addCheck, addExplain],
-  ...[addUsers, addToken, addOperators, addObserved, addGenerate],
-]
+type AddCommand = (program: Command, io: Io) => void
+
+/** In the order of the help. A gate must not carry what the other commands need, so only the one that runs is loaded. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  serve: async () => (await import('./serve.ts')).addServe,
+  demo: async () => (await import('./demo.ts')).addDemo,
+  check: async () => (await import('./check.ts')).addCheck,
+  explain: async () => (await import('./explain.ts')).addExplain,
+  users: async () => (await import('./users.ts')).addUsers,
+  token: async () => (await import('./token.ts')).addToken,
+  operators: async () => (await import('./operators.ts')).addOperators,
+  observed: async () => (await import('./observed.ts')).addObserved,
+  generate: async () => (await import('./generate.ts')).addGenerate,
+}
 
 const help = `
 Start here:
@@ -42,13 +43,20 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
       writeErr: (text) => io.err(text.trimEnd()),
     })
     .addHelpText('after', help)
-  for (const add of commands) add(program, io)
   try {
+    for (const add of await commandsFor(argv)) add(program, io)
     await program.parseAsync(argv, { from: 'user' })
     return 0
   } catch (error) {
     return report(error, io)
   }
+}
+
+/** The one that is named; all, where help is wanted or a word is mistyped. */
+function commandsFor([name = '']: readonly string[]): Promise<AddCommand[]> {
+  const asked = Object.hasOwn(commands, name) ? commands[name] : undefined
+  const chosen = asked === undefined ? Object.values(commands) : [asked]
+  return Promise.all(chosen.map((load) => load()))
 }
 
 function report(error: unknown, io: Io): ExitCode {

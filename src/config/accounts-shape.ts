@@ -2,14 +2,18 @@
 
 import { durationMs, mapping, text, textList } from '../lib/shape.ts'
 import {
+  choice,
   credential,
   duration,
   key,
+  safeUrl,
   section,
   toggle,
-  upstreamUrl,
   type Surroundings,
 } from './keys.ts'
+
+/** Where the provider sends people back to. */
+export const callbackPath = '/sign-in/callback'
 
 export function operators(around: Surroundings) {
   const groups = (role: string) =>
@@ -17,25 +21,34 @@ export function operators(around: Surroundings) {
   return section('Who administers API users.', {
     session: duration('8h', 'How long a sign-in by OpenID Connect lasts.'),
     oidc: mapping({
-      issuer: upstreamUrl('The provider, e.g. https://login.example.com.'),
+      issuer: safeUrl('The provider, e.g. https://login.example.com.'),
       client_id: key(text(), 'word', 'As the provider knows the gate.'),
       client_secret: credential(around)
         .optional()
         .describe('The secret that the provider gave the gate; absent: a public client.'),
-      redirect_uri: upstreamUrl(
-        'This admin port as people reach it, with /sign-in/callback at the end.',
-      ),
+      redirect_uri: safeUrl(
+        `This admin port as people reach it, with ${callbackPath} at the end.`,
+      ).refine((uri) => uri.endsWith(callbackPath), `must end in ${callbackPath}`),
       scopes: key(
         textList().prefault(['openid', 'profile', 'email']),
         'list of words',
         'What is asked for.',
       ),
       name_claim: key(text().prefault('email'), 'word', 'Claim that is the operator’s name.'),
+      claims_from: choice(
+        ['id_token', 'userinfo'],
+        'id_token',
+        'Where the claims are: in the ID token alone, or what that lacks at the provider’s userinfo endpoint.',
+      ),
       role_claim: key(text().prefault('groups'), 'word', 'Claim that says which role.'),
       viewer: groups('a viewer'),
       editor: groups('an editor'),
       owner: groups('an owner'),
     })
+      .refine(
+        ({ viewer, editor, owner }) => (viewer ?? editor ?? owner) !== undefined,
+        'lets nobody sign in: name values of role_claim under "viewer", "editor" or "owner"',
+      )
       .optional()
       .meta({ description: 'Sign-in by OpenID Connect, beside operators’ own tokens.' }),
   })

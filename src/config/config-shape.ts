@@ -1,25 +1,28 @@
 /** The keys of `fleetgate.yaml`: each with its check, its default, and one line of documentation. */
 
-import { durationMs, mapping, text, z } from '../lib/shape.ts'
+import { durationMs, mapping, z } from '../lib/shape.ts'
 import { apiUsers, operators } from './accounts-shape.ts'
+import { limits, timeouts } from './bounds-shape.ts'
+import { contradictions } from './contradictions.ts'
 import {
   catalogChoice,
   choice,
   count,
   credential,
+  date,
   duration,
   key,
   listenAddress,
   networks,
   path,
-  date,
   section,
   size,
   storePlace,
   toggle,
-  upstreamUrl,
+  wait,
   type Surroundings,
 } from './keys.ts'
+import { upstream } from './upstream-shape.ts'
 
 const durability = ['written', 'synced'] as const
 
@@ -55,7 +58,7 @@ export const configShape = (around: Surroundings) =>
       change: choice(durability, 'synced', 'The same for whatever changes something.'),
       queue_records: count(8192, 'Records that may wait to be written; then requests get 503.'),
       queue_bytes: size('8MB', 'Bytes that may wait to be written; then requests get 503.'),
-      wait: duration('1s', 'How long a request waits for its record; then it gets 503.'),
+      wait: wait('1s', 'How long a request waits for its record; then it gets 503.'),
       reject_bytes: size('256MB', 'Disk that records of callers without a valid token may take.'),
     }),
     listen: section('Where the gate listens.', {
@@ -78,23 +81,23 @@ export const configShape = (around: Surroundings) =>
         'date',
         'Until 00:00 UTC of then everybody is observed, and nobody is refused. Absent: API users alone that say so themselves.',
       ),
+      requests: count(
+        3000,
+        'Requests a minute of all callers together that the gate does not know; then 429. Each writes up to 1.4 KB to the audit log.',
+      ),
+      requests_per_address: count(
+        600,
+        'Of these from one address, an IPv6 one counted by its /64; then 429.',
+      ),
     }),
     timeouts: timeouts(),
-    limits: section('Sizes; what is larger is refused.', {
-      body: size(
-        '1MB',
-        'A request body that the gate reads. Streamed uploads are not bounded by it.',
-      ),
-      answer: size('32MB', 'An answer that the gate reads to cut it down.'),
-      header: size('16KB', 'A request’s head.'),
-      connections: count(10_000, 'Client connections at a time.'),
-    }),
+    limits: limits(),
     trusted_proxies: networks(
       'Addresses of your own proxies in front of the gate (unix: a peer on a unix socket); only theirs is X-Forwarded-For believed.',
     ),
     trusted_hops: count(1, 'How many of your own proxies a request passes.', 1, 16),
     tokens: section('How tokens are kept.', {
-      last_used_flush: duration('30s', 'How often last uses are written to the store.'),
+      last_used_flush: wait('30s', 'How often last uses are written to the store.'),
       cache: count(10_000, 'Tokens kept in memory.'),
       max_lifetime: key(
         durationMs().optional(),
@@ -134,13 +137,15 @@ export const configShape = (around: Surroundings) =>
       memory: size('256MB', 'Memory that kept lists may take.'),
     }),
     streams: section('Event streams. Clients of one product share one connection to the cloud.', {
-      heartbeat: duration(
-        '8s',
-        'How long a stream may be silent before the gate writes a comment.',
-      ),
+      heartbeat: wait('8s', 'How long a stream may be silent before the gate writes a comment.'),
       buffer: size('64KB', 'What a slow reader may have waiting; then its stream is ended.'),
-      event: size('1MB', 'The largest event; a larger one breaks the stream.'),
-      recheck: duration('200ms', 'How often the right to listen is checked again.'),
+      event: size('1MB', 'The largest event; a larger one is left out, counted and logged.'),
+      // Who loses a right sees what it let him see for a quarter of a second at most.
+      recheck: wait('200ms', 'How often the right to listen is checked again.', '250ms'),
+      unanswered: wait(
+        '40s',
+        'How long a client’s system may answer nothing of what is sent to it; then its stream is ended. On Linux.',
+      ),
     }),
     rations: section('What one API user may use up of what all share.', {
       unknown_lookups: count(30, 'Look-ups of unknown names per API user and minute; then 429.'),
@@ -150,6 +155,10 @@ export const configShape = (around: Surroundings) =>
       ),
       streams: count(100, 'Event streams open at a time per API user; then 429.'),
     }),
+  }).superRefine((value, context) => {
+    for (const { path: at, message } of contradictions(value)) {
+      context.addIssue({ code: 'custom', path: at, message })
+    }
   })
 
 /** Only what says where catalog and policies lie. */
@@ -166,49 +175,4 @@ function catalog(around: Pick<Surroundings, 'toPath'>) {
 
 function policies(around: Pick<Surroundings, 'toPath'>) {
   return path(around, 'policies', 'Folder of the policy files.')
-}
-
-function upstream(around: Surroundings) {
-  const byId = (says: string) =>
-    key(z.record(text(), credential(around)).optional(), 'ID: credential', says)
-  return mapping({
-    url: upstreamUrl('The cloud behind the gate, e.g. https://api.particle.io.'),
-    credentials: mapping({
-      default: credential(around).optional(),
-      products: byId('Credentials that speak for one product each, by its id.'),
-      organizations: byId('Credentials that speak for one organization each, by its id.'),
-    })
-      .refine(
-        ({ default: one, products = {}, organizations = {} }) =>
-          one !== undefined || Object.keys({ ...products, ...organizations }).length > 0,
-        'must name at least one credential, e.g. default: { env: CLOUD_TOKEN }',
-      )
-      .meta({
-        description:
-          'The gate’s own tokens of the cloud; the most specific one is used. Never written here, never printed.',
-      }),
-    connections: count(128, 'Connections to the cloud at most, for answers that the gate reads.'),
-    streams: count(1024, 'Connections to the cloud at most, for uploads and event streams.'),
-    quota: section('What the cloud lets the gate’s address call.', {
-      calls: count(10_000, 'Calls at most, of all API users and of the gate’s own.'),
-      per: duration('5m', 'In how long.'),
-      reserve: count(10, 'Percent kept for the gate’s own look-ups.', 0, 90),
-    }),
-    queue: count(2048, 'Calls that may be under way or wait for a connection; then 503.'),
-  }).meta({ description: 'The cloud behind the gate.' })
-}
-
-function timeouts() {
-  return section('How long things may take.', {
-    headers: duration('10s', 'A request’s head, from its first byte.'),
-    request: duration('5m', 'A whole request with its body.'),
-    keep_alive: duration('65s', 'An idle client connection between two requests.'),
-    upstream_connect: duration('5s', 'Connecting to the cloud.'),
-    upstream_first_byte: duration(
-      '60s',
-      'From the request sent to the head of the cloud’s answer.',
-    ),
-    upstream_body: duration('30s', 'Between two pieces of an answer that the gate reads.'),
-    shutdown: duration('10s', 'Requests under way, after a signal to stop.'),
-  })
 }

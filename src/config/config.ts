@@ -1,12 +1,18 @@
 /** What `fleetgate.yaml` says, checked and whole: paths are absolute, defaults filled, credentials `Secret`. */
 
+import type { HttpOrigin } from '../lib/http-url.ts'
+import type { Mistake } from '../lib/mistake.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { ListenAddress } from './address.ts'
 
 export type Config = {
   /** The file it was read from. */
   file: string
+  /** Where a key stands in it, for what only shows beside other files. */
+  keyAt: (...path: string[]) => Omit<Mistake, 'message'>
   upstream: UpstreamConfig
+  /** For whom there are credentials, as they were spelled: only the catalog knows what an id is. */
+  credentialsFor: { products: readonly string[]; organizations: readonly string[] }
   catalog: CatalogChoice
   /** Folder of the policy files. */
   policies: string
@@ -20,6 +26,8 @@ export type Config = {
   apiUsers: ApiUsersConfig
   /** Everybody is observed until then (milliseconds since the epoch), and nobody is refused. */
   observeUntilMs: number | undefined
+  /** Requests a minute of callers that the gate does not know, while everybody is observed. */
+  strangers: { perMinute: number; allPerMinute: number }
   timeouts: Timeouts
   limits: Limits
   trustedProxies: TrustedProxiesConfig
@@ -47,9 +55,8 @@ export type Config = {
 export type OfflineConfig = Omit<Config, 'upstream'>
 
 export type UpstreamConfig = {
-  /** An absolute http or https URL without credentials, query or fragment. */
-  url: string
-  /** Keys are canonical ids. At least one credential is there. */
+  origin: HttpOrigin
+  /** At least one is there. Keys are as they were spelled. */
   credentials: {
     default?: Secret
     products: ReadonlyMap<string, Secret>
@@ -58,7 +65,7 @@ export type UpstreamConfig = {
   /** Sockets at most for answers that are read whole, and for those that stream. */
   connections: number
   streams: number
-  /** Calls that may be under way or wait for a socket. */
+  /** Calls that may be under way or wait for a socket, of each of the two. */
   maxCalls: number
   quota: QuotaConfig
 }
@@ -90,7 +97,9 @@ export type OidcConfig = {
   /** Where the provider sends people back to: this admin port as they see it, with `/sign-in/callback`. */
   redirectUri: string
   scopes: readonly string[]
-  /** Claim of the ID token that is the operator's name. */
+  /** `userinfo`: what the ID token lacks is asked for there. */
+  claimsFrom: 'id_token' | 'userinfo'
+  /** Claim that is the operator's name. */
   nameClaim: string
   /** Claim with groups, and which of them make which role; in none: not let in. */
   roleClaim: string
@@ -133,6 +142,8 @@ export type Timeouts = {
   upstreamConnectMs: number
   upstreamFirstByteMs: number
   upstreamBodyMs: number
+  /** As long as a client may take nothing of its answer. */
+  unreadMs: number
   /** How long requests under way may go on after a signal to stop. */
   shutdownMs: number
 }
@@ -142,6 +153,8 @@ export type Limits = {
   answerBytes: number
   headerBytes: number
   connections: number
+  /** Of answers that clients have not read yet, all together. */
+  unreadBytes: number
 }
 
 export type ListsConfig = {
@@ -158,6 +171,8 @@ export type StreamsConfig = {
   bufferBytes: number
   eventBytes: number
   recheckMs: number
+  /** As long as a client's system may leave unanswered what is sent to it. */
+  unansweredMs: number
 }
 
 export type TrustedProxiesConfig = {

@@ -1,6 +1,12 @@
 /** Building blocks of the configuration's shape: kinds of values, each documented for people and editors. */
 
-import { isIP } from 'node:net'
+import { formatAddressRange, parseAddressRange } from '../lib/address-range.ts'
+import {
+  isHttpsOrLoopback,
+  parseHttpOrigin,
+  parseHttpUrl,
+  type HttpOrigin,
+} from '../lib/http-url.ts'
 import { byteSize, durationMs, flag, integer, mapping, text, textList, z } from '../lib/shape.ts'
 import { parseListenAddress, type ListenAddress } from './address.ts'
 import type { CatalogChoice, ShippedCatalog } from './config.ts'
@@ -27,6 +33,13 @@ export function key<S extends z.ZodType>(schema: S, type: string, says: string):
 
 export const duration = (standard: string, says: string) =>
   key(durationMs().prefault(standard), 'duration', says)
+
+/** A duration that a timer runs for: Node's turn into 1 ms beyond 24.8 days. */
+export const wait = (standard: string, says: string, most = '24d') => {
+  const mostMs = durationMs().parse(most)
+  const bounded = durationMs().refine((ms) => ms <= mostMs, `must be at most ${most}`)
+  return key(bounded.prefault(standard), `duration, at most ${most}`, says)
+}
 
 export const size = (standard: string, says: string) =>
   key(byteSize().prefault(standard), 'size', says)
@@ -120,7 +133,9 @@ export const storePlace = (around: Paths, says: string) =>
         if (!/^postgres(ql)?:/.test(value)) {
           const path = plainPath(around).safeParse(value)
           if (path.success) return { kind: 'sqlite', path: path.data }
-          return fail(context, path.error.issues[0]?.message ?? 'must be a path')
+          const isUrl = /^[a-z]+:\/\//.test(value)
+          const says = isUrl ? 'must be a path, or a URL that begins with postgres://' : undefined
+          return fail(context, says ?? path.error.issues[0]?.message ?? 'must be a path')
         }
         const url = URL.parse(value)
         if (url === null) return fail(context, 'must be a URL such as postgres://gate@db/fleetgate')
@@ -147,11 +162,24 @@ export const date = () =>
       return real ? atMs : fail(context, 'is no date of the calendar')
     })
 
-export const upstreamUrl = (says: string) =>
+export const originUrl = (says: string) =>
   key(
-    text().superRefine((value, context) => {
-      const message = urlFault(value)
-      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    text().transform((value, context): HttpOrigin => {
+      const parsed = parseHttpOrigin(value)
+      return parsed.ok ? parsed.origin : fail(context, parsed.says)
+    }),
+    'URL',
+    says,
+  )
+
+/** What is secret goes there, or comes from there: never over a network in clear. */
+export const safeUrl = (says: string) =>
+  key(
+    text().transform((value, context): string => {
+      const parsed = parseHttpUrl(value)
+      if (!parsed.ok) return fail(context, parsed.says)
+      if (isHttpsOrLoopback(value)) return value
+      return fail(context, 'must be https; http is for loopback addresses alone')
     }),
     'URL',
     says,
@@ -160,13 +188,7 @@ export const upstreamUrl = (says: string) =>
 export const networks = (says: string) =>
   key(
     textList()
-      .superRefine((list, context) => {
-        for (const item of list) {
-          if (isNetwork(item)) continue
-          const message = `takes addresses, CIDRs such as 10.0.0.0/8, and unix; "${item}" is none of these`
-          context.addIssue({ code: 'custom', message })
-        }
-      })
+      .transform((list, context) => list.map((item) => network(item, context)))
       .optional(),
     'list of networks',
     says,
@@ -191,25 +213,11 @@ function taken(source: (value: string) => SecretResult) {
   }
 }
 
-/** A URL with a password is not repeated: it would end up in a log. */
-function urlFault(value: string): string | undefined {
-  const url = URL.parse(value)
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    return 'must be a URL that begins with http:// or https://'
-  }
-  if (url.username !== '' || url.password !== '') {
-    return 'must not hold a user name or password; they belong under "credentials"'
-  }
-  if (/[?#]/.test(value)) return 'must end with its path'
-  return undefined
-}
-
 /** Everybody (a prefix of 0) is no network: any client could then name its own address. */
-function isNetwork(value: string): boolean {
-  if (value === 'unix') return true
-  const [address = '', prefix, more] = value.split('/')
-  const family = isIP(address)
-  if (family === 0 || address.includes('%') || more !== undefined) return false
-  if (prefix === undefined) return true
-  return /^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128)
+function network(text: string, context: z.RefinementCtx): string {
+  if (text === 'unix') return text
+  const range = parseAddressRange(text)
+  if (typeof range === 'string') return fail(context, `takes networks and unix: ${range}`)
+  if (range.prefix > 0) return formatAddressRange(range)
+  return fail(context, `takes networks and unix: "${text}" is everybody`)
 }

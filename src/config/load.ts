@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 import type { Mistake } from '../lib/mistake.ts'
 import { Secret } from '../lib/secret.ts'
 import { decode } from '../lib/shape.ts'
-import { readYaml } from '../lib/yaml.ts'
+import { readYaml, type YamlFile } from '../lib/yaml.ts'
 import { configShape, partsShape, type ConfigSource } from './config-shape.ts'
 import type {
   ApiUsersConfig,
@@ -61,7 +61,7 @@ function load(text: string, file: string, around: Surroundings): LoadedConfig {
   const source = readYaml(text, file)
   if (!source.ok) return source
   const decoded = decode(configShape(around), source.file)
-  return decoded.ok ? { ok: true, config: toConfig(decoded.value, file) } : decoded
+  return decoded.ok ? { ok: true, config: toConfig(decoded.value, source.file) } : decoded
 }
 
 function secretsOf(env: Environment): Pick<Surroundings, 'environmentSecret' | 'fileSecret'> {
@@ -76,11 +76,16 @@ function pathFrom(file: string): Surroundings['toPath'] {
   return (path) => resolve(folder, path)
 }
 
-function toConfig(value: ConfigSource, file: string): Config {
+function toConfig(value: ConfigSource, { file, keyAt }: YamlFile): Config {
   const { operators, audit, timeouts, limits, tokens, attributes, lists, streams, rations } = value
   return {
     file: resolve(file),
+    keyAt: (...path) => ({ file, ...keyAt(path) }),
     upstream: toUpstream(value.upstream),
+    credentialsFor: {
+      products: Object.keys(value.upstream.credentials.products ?? {}),
+      organizations: Object.keys(value.upstream.credentials.organizations ?? {}),
+    },
     catalog: value.catalog,
     policies: value.policies,
     store: toStore(value),
@@ -104,6 +109,10 @@ function toConfig(value: ConfigSource, file: string): Config {
       teamApiExpiry: value.api_users.team_api && toExpiry(value.api_users.team_api),
     },
     observeUntilMs: value.observe.until,
+    strangers: {
+      perMinute: value.observe.requests_per_address,
+      allPerMinute: value.observe.requests,
+    },
     timeouts: {
       headersMs: timeouts.headers,
       requestMs: timeouts.request,
@@ -111,6 +120,7 @@ function toConfig(value: ConfigSource, file: string): Config {
       upstreamConnectMs: timeouts.upstream_connect,
       upstreamFirstByteMs: timeouts.upstream_first_byte,
       upstreamBodyMs: timeouts.upstream_body,
+      unreadMs: timeouts.unread,
       shutdownMs: timeouts.shutdown,
     },
     limits: {
@@ -118,6 +128,7 @@ function toConfig(value: ConfigSource, file: string): Config {
       answerBytes: limits.answer,
       headerBytes: limits.header,
       connections: limits.connections,
+      unreadBytes: limits.unread,
     },
     trustedProxies: { networks: value.trusted_proxies ?? [], hops: value.trusted_hops },
     tokens: {
@@ -144,6 +155,7 @@ function toConfig(value: ConfigSource, file: string): Config {
       bufferBytes: streams.buffer,
       eventBytes: streams.event,
       recheckMs: streams.recheck,
+      unansweredMs: streams.unanswered,
     },
     rations: {
       unknownPerMinute: rations.unknown_lookups,
@@ -156,7 +168,7 @@ function toConfig(value: ConfigSource, file: string): Config {
 function toUpstream(value: ConfigSource['upstream']): UpstreamConfig {
   const { default: one, products = {}, organizations = {} } = value.credentials
   return {
-    url: value.url,
+    origin: value.url,
     credentials: {
       ...(one === undefined ? {} : { default: one }),
       products: new Map(Object.entries(products)),
@@ -189,6 +201,7 @@ function toOidc(value: NonNullable<ConfigSource['operators']['oidc']>): OidcConf
     clientSecret: value.client_secret,
     redirectUri: value.redirect_uri,
     scopes: value.scopes,
+    claimsFrom: value.claims_from,
     nameClaim: value.name_claim,
     roleClaim: value.role_claim,
     roles: { viewer, editor, owner },

@@ -12,7 +12,11 @@ const maxBytes = 16 * 1024
 
 export function secretFromEnvironment(name: string, env: Environment): SecretResult {
   const value = Object.hasOwn(env, name) ? env[name] : undefined
-  if (value === undefined) return refuse(`names the environment variable ${name}, which is not set`)
+  if (value === undefined) {
+    return refuse(
+      `names the environment variable ${name}, which is not set; set it where the gate is started, or write { file: PATH } instead`,
+    )
+  }
   return checked(value, `the environment variable ${name}`)
 }
 
@@ -48,7 +52,7 @@ function checked(value: string, source: string): SecretResult {
   if (!/^[\x21-\x7e]+$/.test(value)) {
     return refuse(`takes its value from ${source}, which holds more than one word of plain letters`)
   }
-  return { ok: true, secret: new Secret(value) }
+  return { ok: true, secret: new Secret(value, source) }
 }
 
 function refuse(says: string): SecretResult {

@@ -46,6 +46,11 @@ export type RequestContext = {
   address: string
   /** Milliseconds until one more call has room under this limit; 0 or absent: it has. */
   wait?: (charge: Charge) => number
+  /**
+   * Asked about requests whose values nobody knows: what may `surely` be done whatever they are, or `perhaps` with some.
+   * Absent: they are those of the request.
+   */
+  anyValues?: 'surely' | 'perhaps'
   /** For items of a list or a stream: the `spent` of the decision that admitted it. */
   spent?: ReadonlySet<string>
 }

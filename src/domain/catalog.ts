@@ -2,6 +2,7 @@
 
 import type { ResourceType } from './access-request.ts'
 import type { AnswerSpec, Pattern } from './answer-spec.ts'
+import type { FieldWord, Method } from './words.ts'
 
 export type {
   AnswerSpec,
@@ -13,10 +14,7 @@ export type {
   Side,
 } from './answer-spec.ts'
 
-export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-
-/** The kinds of names a rule can list to narrow an action, e.g. `functions: [reboot]`. `body` names body keys. */
-export type FieldWord = 'functions' | 'variables' | 'events' | 'ledgers' | 'body'
+export type { FieldWord, Method } from './words.ts'
 
 export type Catalog = {
   name: string
@@ -141,6 +139,8 @@ export type Route = {
   answer: AnswerSpec
   /** Where device ids sit beside the path. Each named device is decided. */
   devices: readonly DevicePlace[]
+  /** It names no device, and is about every one of its place. */
+  reach?: 'all'
   /** A path parameter that belongs to a device in a way only the cloud knows (a SIM's ICCID, a ledger's scope value). */
   relation?: Relation
 }
@@ -221,8 +221,16 @@ export type BodySpec =
     }
   /** A whole JSON value that is the customer's own (a ledger's data): parsed strictly, sent on re-serialised. */
   | { kind: 'json' }
-  /** Streamed; part names matched exactly, or by a trailing `*` for numbered files. */
-  | { kind: 'multipart'; files: readonly string[]; fields: readonly string[] }
+  /**
+   * Streamed; part names matched exactly, or by a trailing `*` for numbered files. `products`: fields that name a
+   * product by its id, each within the boundary or the body ends there.
+   */
+  | {
+      kind: 'multipart'
+      files: readonly string[]
+      fields: readonly string[]
+      products: readonly string[]
+    }
   /**
    * A multipart body that is read whole, because what is in it is decided: `texts` are files of one value a line,
    * which places in the body see as lists, and `fields` are plain values. Sent on re-serialised.

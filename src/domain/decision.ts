@@ -1,22 +1,9 @@
 /** The policy engine's answer. */
 
 import type { Limit } from './grant.ts'
+import type { DenyReason } from './words.ts'
 
-export type DenyReason =
-  | 'unmapped_route'
-  | 'outside_boundary'
-  | 'outside_devices'
-  | 'not_granted'
-  | 'forbidden'
-  | 'not_in_issued_grant'
-  | 'outside_hours'
-  | 'over_limit'
-  /** The API user calls from an address that its `from` does not name. */
-  | 'outside_addresses'
-  /** A query key filters or sorts by what this API user may not see. */
-  | 'hidden_key'
-  /** The answer has no keys to cut (bytes, CSV), and only a part of it may be seen. */
-  | 'cannot_filter'
+export type { DenyReason } from './words.ts'
 
 /** The rule that decided, as a person finds it. */
 export type RuleRef = { file: string; line: number; id?: string; because?: string; text: string }

@@ -8,6 +8,11 @@ const table = {
   invalid_body: [400, 'invalid_request', 'The request body is malformed.'],
   no_deed: [400, 'invalid_request', 'The request body asks for nothing this route knows.'],
   invalid_scope: [400, 'invalid_scope', 'A scope is not one that is known here.'],
+  misplaced_token: [
+    400,
+    'invalid_request',
+    'A token of the gate stands where the device cloud would see it.',
+  ],
   several_credentials: [
     400,
     'invalid_request',
@@ -42,6 +47,8 @@ const table = {
   over_limit: [429, 'rate_limit_exceeded', 'Too many calls; try again later.'],
   upstream_quota: [429, 'rate_limit_exceeded', 'The quota of the device cloud is used up for now.'],
   rationed: [429, 'rate_limit_exceeded', 'Too many look-ups; try again later.'],
+  too_many_calls: [429, 'rate_limit_exceeded', 'Too many calls are under way or wait.'],
+  too_much_unread: [429, 'rate_limit_exceeded', 'Too much has been answered and not read.'],
   too_many_streams: [429, 'rate_limit_exceeded', 'Too many event streams are open.'],
   headers_too_large: [431, 'invalid_request', 'The request head is too large.'],
   internal: [500, 'server_error', 'Something went wrong.'],

@@ -4,9 +4,12 @@ import { inspect } from 'node:util'
 
 export class Secret {
   readonly #value: string
+  /** Where it was found, for people: the name of a variable or a file, and no part of it. */
+  readonly source: string | undefined
 
-  constructor(value: string) {
+  constructor(value: string, source?: string) {
     this.#value = value
+    this.source = source
   }
 
   /** The only way out; grep for it. */

@@ -7,6 +7,8 @@ export class JsonFault extends Error {
 
 const MAX_DEPTH = 32
 const MAX_KEYS = 10_000
+/** Of keys and of lists, at any depth: each costs many times its bytes once it is parsed. */
+const MAX_VALUES = 20_000
 
 /**
  * @returns the parsed value; `text` re-serialised from it means the same (RFC 8259 §4, RFC 7493 §2)
@@ -14,6 +16,7 @@ const MAX_KEYS = 10_000
  */
 export function parseStrictJson(body: Buffer): unknown {
   const text = decodeUtf8(body)
+  boundValues(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -33,47 +36,89 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-const TOKEN = /["{}[\]:]|-?\d[\d.eE+-]*/g
+const SPACE = 0x20
+const QUOTE = 0x22
+const COMMA = 0x2c
+const MINUS = 0x2d
+const COLON = 0x3a
+const BACKSLASH = 0x5c
+const OPEN_LIST = 0x5b
+const CLOSE_LIST = 0x5d
+const OPEN_MAP = 0x7b
+const CLOSE_MAP = 0x7d
 
-/** Walks text that is known to be valid JSON: only strings, numbers and brackets matter. */
-function scan(text: string): void {
-  const open: (Set<string> | undefined)[] = []
-  let keys = 0
-  let before = ''
-  for (const token of tokens(text)) {
-    if (token === '{' || token === '[') {
-      if (open.length >= MAX_DEPTH) throw new JsonFault('The body is nested too deeply.')
-      open.push(token === '{' ? new Set() : undefined)
-    } else if (token === '}' || token === ']') {
-      open.pop()
-    } else if (token === ':') {
-      const known = open.at(-1)
-      const key: unknown = JSON.parse(before)
-      if (known === undefined || typeof key !== 'string') continue
-      if (known.has(key)) throw new JsonFault('A key of the body appears twice.')
-      if (key === '__proto__') throw new JsonFault('A key of the body is reserved.')
-      if (++keys > MAX_KEYS) throw new JsonFault('The body has too many keys.')
-      known.add(key)
-    } else if (!token.startsWith('"')) {
-      requireExact(token)
+/** Before anything is made of it, whether it is JSON or not: what no string holds is counted by the character. */
+function boundValues(text: string): void {
+  let values = 1
+  /** Nothing but space since a bracket opened: what comes is the first value in it, unless it closes. */
+  let isFirst = false
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code <= SPACE) continue
+    const isClosing = code === CLOSE_LIST || code === CLOSE_MAP
+    if (code === COMMA || (isFirst && !isClosing)) {
+      values += 1
+      if (values > MAX_VALUES) throw new JsonFault('The body holds too many values.')
     }
-    before = token
+    isFirst = code === OPEN_LIST || code === OPEN_MAP
+    if (code === QUOTE) at = endOfString(text, at)
   }
 }
 
-/** Strings are walked by hand: as a pattern, a long one exhausts the stack. */
-function* tokens(text: string): Generator<string> {
-  const pattern = new RegExp(TOKEN)
-  for (let found = pattern.exec(text); found !== null; found = pattern.exec(text)) {
-    if (found[0] !== '"') {
-      yield found[0]
-      continue
+const NUMBER = /-?\d[\d.eE+-]*/y
+
+/** Walks text that is known to be valid JSON: only strings, numbers and brackets matter. */
+function scan(text: string): void {
+  const number = new RegExp(NUMBER)
+  const open: (Set<string> | undefined)[] = []
+  let keys = 0
+  /** Of the last string: what stands before a colon. */
+  let from = 0
+  let to = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      from = at
+      at = to = endOfString(text, at)
+    } else if (code === OPEN_MAP || code === OPEN_LIST) {
+      if (open.length >= MAX_DEPTH) throw new JsonFault('The body is nested too deeply.')
+      open.push(code === OPEN_MAP ? new Set() : undefined)
+    } else if (code === CLOSE_MAP || code === CLOSE_LIST) {
+      open.pop()
+    } else if (code === COLON) {
+      if (++keys > MAX_KEYS) throw new JsonFault('The body has too many keys.')
+      addKey(text.slice(from, to + 1), open.at(-1))
+    } else if (code === MINUS || isDigit(code)) {
+      number.lastIndex = at
+      const [token = ''] = number.exec(text) ?? []
+      requireExact(token)
+      at += token.length - 1
     }
-    let end = found.index + 1
-    while (text[end] !== '"') end += text[end] === '\\' ? 2 : 1
-    yield text.slice(found.index, end + 1)
-    pattern.lastIndex = end + 1
   }
+}
+
+function addKey(quoted: string, known: Set<string> | undefined): void {
+  const key: unknown = quoted.includes('\\') ? JSON.parse(quoted) : quoted.slice(1, -1)
+  if (known === undefined || typeof key !== 'string') return
+  if (known.has(key)) throw new JsonFault('A key of the body appears twice.')
+  if (key === '__proto__') throw new JsonFault('A key of the body is reserved.')
+  known.add(key)
+}
+
+/** Not by a pattern, which a long one exhausts. What never ends, ends with the text. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  if (end === -1) return text.length
+  if (text.charCodeAt(end - 1) !== BACKSLASH) return end
+  end = start + 1
+  while (end < text.length && text.charCodeAt(end) !== QUOTE) {
+    end += text.charCodeAt(end) === BACKSLASH ? 2 : 1
+  }
+  return end
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
 }
 
 /** A number that a double cannot hold would be sent on as another number. */

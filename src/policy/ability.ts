@@ -1,6 +1,7 @@
 /** One CASL ability per grant: `can` rules, then `cannot` rules, then devices and boundary as `cannot`. The only file that knows CASL. */
 
 import { Ability } from '@casl/ability'
+import { attributesRead } from '../domain/attributes-read.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { Grant } from '../domain/grant.ts'
 import { Ask } from './ask.ts'
@@ -10,7 +11,7 @@ import { compileDevices } from './device-limit.ts'
 import type { Zones } from './hours.ts'
 import { indexRules, type RuleIndex } from './rule-index.ts'
 import { canHolds, cannotMatches, compileRule, type CompiledRule } from './rule-match.ts'
-import { attributesRead, meansWrite, ownWrites } from './self-escalation.ts'
+import { meansWrite, ownWrites } from './self-escalation.ts'
 
 /** What a CASL rule stands for; its conditions in CASL's sense. */
 type Clause =

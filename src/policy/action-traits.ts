@@ -1,5 +1,6 @@
 /** What the rules of a grant on one action look at, whatever they then say. */
 
+import { attributesIn } from '../domain/attributes-read.ts'
 import type { Condition, GrantRule } from '../domain/grant.ts'
 
 export type ActionTraits = {
@@ -30,13 +31,6 @@ export function traitsOf(rules: readonly GrantRule[]): ActionTraits {
     timed: rules.some(({ when }) => when !== undefined),
     maxAgeMs: rules.map(({ maxAgeMs }) => maxAgeMs).reduce(tighter, undefined),
   }
-}
-
-function attributesIn(condition: Condition): readonly string[] {
-  if ('and' in condition) return condition.and.flatMap(attributesIn)
-  if ('or' in condition) return condition.or.flatMap(attributesIn)
-  if ('not' in condition) return attributesIn(condition.not)
-  return 'attribute' in condition ? [condition.attribute] : []
 }
 
 function readsValue(condition: Condition): boolean {

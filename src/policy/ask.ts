@@ -55,6 +55,8 @@ export class Ask {
   open = false
   /** Set by matchers: the same, for what differs from item to item. */
   varies = false
+  /** Set by matchers: the same, for what hangs on values of the request. */
+  anyValue = false
   /** For the question "would it be allowed if nobody counted?". */
   ignoreLimits = false
   /** Set by matchers: a `can` was left out for its hours alone. */
@@ -144,7 +146,12 @@ export class Ask {
     return false
   }
 
+  /** `OPEN` where it is asked about requests with any values. */
   value(name: string): unknown {
+    if (this.context.anyValues !== undefined) {
+      this.anyValue = true
+      return OPEN
+    }
     const { values } = this.request
     return Object.hasOwn(values, name) ? values[name] : undefined
   }

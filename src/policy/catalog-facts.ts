@@ -1,5 +1,6 @@
 /** What the loader and the engine ask of a catalog beyond its tables: types, keys and items per action. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { ResourceType } from '../domain/access-request.ts'
 import type { Action, AnswerSpec, AttributeType, BodySpec, Catalog } from '../domain/catalog.ts'
 
@@ -146,18 +147,11 @@ function join(a: Keys | undefined, b: Keys): Keys {
   return a === undefined ? b : a.union(b)
 }
 
-/** An id in the one form in which it is compared; `undefined` where it is no id of this type. */
-export function canonicalId(type: Held, text: string, catalog: Catalog): string | undefined {
-  const { fold, id } = catalog.resources[type]
-  const folded = fold === 'lower' ? text.toLowerCase() : text
-  return id.test(folded) ? folded : undefined
-}
-
-/** The same for a text that may be an id of several types, or of none: then it stays as it is. */
+/** Of a text that may be an id of several types, or of none: then it stays as it is. */
 export function canonicalText(types: Specs, text: string, catalog: Catalog): string | undefined {
   if (types.length === 0) return text
   for (const type of types) {
-    const id = canonicalId(type, text, catalog)
+    const id = canonicalId(catalog.resources[type], text)
     if (id !== undefined) return id
   }
   return undefined

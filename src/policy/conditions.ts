@@ -20,8 +20,11 @@ export function compileCondition(condition: Condition): ConditionCheck {
     const { value: name } = condition
     const check = compileTest(test)
     const asNumber = isOrder(test) && typeof test.value === 'number'
-    return (ask) =>
-      check(fromWire(ask.value(name), asNumber ? 'number' : ask.action.values.get(name)))
+    return (ask) => {
+      const value = ask.value(name)
+      if (value === OPEN) return ask.context.anyValues === 'perhaps' ? ANY : UNKNOWN
+      return check(fromWire(value, asNumber ? 'number' : ask.action.values.get(name)))
+    }
   }
   const { attribute } = condition
   const check = compileTest(test)

@@ -6,7 +6,7 @@ import type { GrantRule } from '../domain/grant.ts'
 import { tighter } from './action-traits.ts'
 import { idOf } from './ask.ts'
 import { joinObligations, WHOLE } from './obligations.ts'
-import type { FactsInHand, NeedsFacts } from './policy-engine.ts'
+import type { Deciding, Denial, FactsInHand, NeedsFacts } from './policy-engine.ts'
 import type { Allow, Deny } from './reading.ts'
 import type { CompiledGrant, Verdict } from './verdict.ts'
 
@@ -16,76 +16,99 @@ export type Grants = {
   issued: CompiledGrant | undefined
 }
 
-export function decideUnder(
+export function decideUnder(grants: Grants, facts: FactsInHand, context: RequestContext): Deciding {
+  const outside = outsideAddresses(grants, context.address)
+  return outside === undefined ? deciding(grants, facts, context) : refusing(outside)
+}
+
+/** The same for a caller whose address is none of the question. */
+export function decideRequests(
   grants: Grants,
   requests: readonly AccessRequest[],
   facts: FactsInHand,
   context: RequestContext,
 ): Decision | NeedsFacts {
-  const outside = outsideAddresses(grants, context.address)
-  if (outside !== undefined) return refuse(outside, requests[0])
-  return decideRequests(grants, requests, facts, context)
+  return decideAtOnce(deciding(grants, facts, context), requests)
 }
 
-/** The same for a caller whose address is none of the question. */
-export function decideRequests(
-  { today, issued }: Grants,
+export function decideAtOnce(
+  { take, end }: Deciding,
   requests: readonly AccessRequest[],
-  facts: FactsInHand,
-  given: RequestContext,
 ): Decision | NeedsFacts {
-  const [first] = requests
-  if (first === undefined) return refuse('not_granted', undefined)
+  return take(requests) ?? end()
+}
+
+/** Nothing that could be asked is allowed. */
+export function refusing(reason: DenyReason): Deciding {
+  return {
+    take: ([first]) => refuse(reason, first),
+    end: () => refuse(reason, undefined),
+  }
+}
+
+function deciding({ today, issued }: Grants, facts: FactsInHand, given: RequestContext): Deciding {
   const limited = today.limited || issued?.limited === true
   const context = limited ? withSteadyWaits(given) : given
 
   const wanted: Resource[] = []
+  let first: AccessRequest | undefined
   let maxAgeMs: number | undefined
   const used: Record<string, Record<string, unknown>> = {}
   let obligations: Obligations | undefined
   let rule: GrantRule | undefined
   let late: Decision | undefined
   const allows: Allow[] | undefined = limited ? [] : undefined
-  for (const request of requests) {
-    const mine = today.judge(request, facts, context)
-    const theirs = isSettled(mine) ? mine : issued?.judge(request, facts, context)
-    const verdict = join(mine, theirs)
-    note(used, request.resource, mine, theirs)
-    if (verdict.outcome === 'deny') {
-      if (isSettled(verdict)) return toDecision(verdict, request, used)
-      late ??= toDecision(verdict, request, used)
-      continue
-    }
-    if (verdict.outcome === 'needs_facts') {
-      wanted.push(request.resource)
-      for (const grant of [today, issued]) {
-        maxAgeMs = tighter(maxAgeMs, grant?.traits(request.action).maxAgeMs)
+
+  function take(requests: readonly AccessRequest[]): Decision | undefined {
+    first ??= requests[0]
+    for (const request of requests) {
+      const mine = today.judge(request, facts, context)
+      const theirs = isSettled(mine) ? mine : issued?.judge(request, facts, context)
+      const verdict = join(mine, theirs)
+      note(used, request.resource, mine, theirs)
+      if (verdict.outcome === 'deny') {
+        if (isSettled(verdict)) return toDecision(verdict, request, used)
+        late ??= toDecision(verdict, request, used)
+        continue
       }
-      continue
+      if (verdict.outcome === 'needs_facts') {
+        wanted.push(request.resource)
+        for (const grant of [today, issued]) {
+          maxAgeMs = tighter(maxAgeMs, grant?.traits(request.action).maxAgeMs)
+        }
+        continue
+      }
+      rule ??= verdict.rule
+      obligations =
+        obligations === undefined
+          ? verdict.obligations
+          : joinObligations(obligations, verdict.obligations)
+      if (mine.outcome === 'allow') allows?.push(mine)
+      if (theirs?.outcome === 'allow') allows?.push(theirs)
     }
-    rule ??= verdict.rule
-    obligations =
-      obligations === undefined
-        ? verdict.obligations
-        : joinObligations(obligations, verdict.obligations)
-    if (mine.outcome === 'allow') allows?.push(mine)
-    if (theirs?.outcome === 'allow') allows?.push(theirs)
+    return undefined
   }
-  if (late !== undefined) return late
-  if (wanted.length > 0) return { outcome: 'needs_facts', resources: wanted, maxAgeMs }
-  const allowed = {
-    outcome: 'allow',
-    rule: rule && toRef(rule),
-    obligations: obligations ?? WHOLE,
-    facts: used,
-  } as const
-  if (allows === undefined) return allowed
-  const rates = [today.rate, issued?.rate].filter((one) => one !== undefined)
-  const waitMs = Math.max(0, ...rates.map((rate) => context.wait?.(rate) ?? 0))
-  if (waitMs > 0) {
-    return toDecision({ ...denied('over_limit'), waitMs }, first, used)
+
+  function end(): Decision | NeedsFacts {
+    if (first === undefined) return refuse('not_granted', undefined)
+    if (late !== undefined) return late
+    if (wanted.length > 0) return { outcome: 'needs_facts', resources: wanted, maxAgeMs }
+    const allowed = {
+      outcome: 'allow',
+      rule: rule && toRef(rule),
+      obligations: obligations ?? WHOLE,
+      facts: used,
+    } as const
+    if (allows === undefined) return allowed
+    const rates = [today.rate, issued?.rate].filter((one) => one !== undefined)
+    const waitMs = Math.max(0, ...rates.map((rate) => context.wait?.(rate) ?? 0))
+    if (waitMs > 0) {
+      return toDecision({ ...denied('over_limit'), waitMs }, first, used)
+    }
+    return { ...allowed, ...counted(allows, rates) }
   }
-  return { ...allowed, ...counted(allows, rates) }
+
+  return { take, end }
 }
 
 /** Equal keys share one count: both grants of an API user mostly have the same rules. */
@@ -169,7 +192,7 @@ function denied(reason: DenyReason): Deny {
 }
 
 /** Denied before any rule was looked at. */
-export function refuse(reason: DenyReason, request: AccessRequest | undefined): Decision {
+export function refuse(reason: DenyReason, request: AccessRequest | undefined): Denial {
   const resource = request && idOf(request.resource)
   const failed = { action: request?.action ?? 'none', resource: resource ?? 'none' }
   return { outcome: 'deny', reason, rule: undefined, tell: undefined, facts: {}, failed }

@@ -1,18 +1,20 @@
 /** The policy decision point: today's grant and the issued grant, all access requests of a request, all or nothing. */
 
 import { LRUCache } from 'lru-cache'
+import type { RequestContext } from '../domain/access-request.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { ApiUser, Grant, StoredDefinition } from '../domain/grant.ts'
 import type { PolicySet } from './policy-set.ts'
 import type { Principal } from '../domain/principal.ts'
+import { atMost } from '../lib/at-most.ts'
 import { catalogFacts } from './catalog-facts.ts'
 import { tighter } from './action-traits.ts'
-import { decideUnder, outsideAddresses, refuse } from './decide.ts'
+import { decideAtOnce, decideUnder, outsideAddresses, refuse, refusing } from './decide.ts'
 import { reachesAll } from './device-limit.ts'
 import { hashGrant } from './grant-hash.ts'
 import { heldBack } from './held-back.ts'
 import { createItemJudge, NOBODY } from './item-judge.ts'
-import type { PolicyEngine } from './policy-engine.ts'
+import type { Deciding, FactsInHand, PolicyEngine } from './policy-engine.ts'
 import { permissionsUnder } from './permissions.ts'
 import { compileUser, keepStoredUsers } from './stored-users.ts'
 import { compileGrant, type CompiledGrant } from './verdict.ts'
@@ -28,7 +30,7 @@ export type EngineOptions = {
 
 export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): PolicyEngine {
   const parts = { catalog, facts: catalogFacts(catalog), zones: new Map() }
-  const compiled = new LRUCache<string, CompiledGrant>({ max: cacheSize })
+  const compiled = new LRUCache<string, CompiledGrant>(atMost(cacheSize))
   let inForce = set
   const compileStored = (name: string, definition: string) =>
     compileUser(name, definition, { catalog, facts: parts.facts, frame: inForce.frame })
@@ -57,6 +59,12 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
     return { today, issued: { hash, compiled: compiledOf(hash, principal.issued) } }
   }
 
+  function deciding(principal: Principal, facts: FactsInHand, context: RequestContext): Deciding {
+    const { today, issued } = grantsOf(principal) ?? {}
+    if (today === undefined) return refusing('not_granted')
+    return decideUnder({ today: today.compiled, issued: issued?.compiled }, facts, context)
+  }
+
   function compiledFor(principal: Principal): CompiledGrant[] {
     const { today, issued } = grantsOf(principal) ?? {}
     return [today, issued].flatMap((one) => one?.compiled ?? [])
@@ -78,12 +86,16 @@ export function createPolicyEngine({ catalog, set, cacheSize }: EngineOptions): 
       compiled.clear()
       storedUsers.clear()
     },
-    decide(principal, requests, facts, context) {
+    fromElsewhere(principal, address) {
       const { today, issued } = grantsOf(principal) ?? {}
-      if (today === undefined) return refuse('not_granted', requests[0])
+      if (today === undefined) return refuse('not_granted', undefined)
       const grants = { today: today.compiled, issued: issued?.compiled }
-      return decideUnder(grants, requests, facts, context)
+      const outside = outsideAddresses(grants, address)
+      return outside && refuse(outside, undefined)
     },
+    decide: (principal, requests, facts, context) =>
+      decideAtOnce(deciding(principal, facts, context), requests),
+    deciding,
     items(principal, request, context) {
       const grants = grantsOf(principal)
       if (grants === undefined) return NOBODY

@@ -1,9 +1,9 @@
 /** The `fleet` section: names for ids, so that users and rules can be read; and ids in canonical form. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import { decode, textList } from '../lib/shape.ts'
-import { canonicalId } from './catalog-facts.ts'
 import { mistakeAt, mistakeAtKey, within, type Part, type Report } from './report.ts'
 
 type Kind = 'organization' | 'product' | 'device'
@@ -51,7 +51,11 @@ export function readFleet(sections: readonly Part[], catalog: Catalog, report: R
     for (const name of Object.keys(part.value)) {
       const place = within(part, name)
       const { one } = catalog.resources[kind]
-      if (canonicalId(kind, name, catalog) !== undefined || name === 'all' || name === '*') {
+      if (
+        canonicalId(catalog.resources[kind], name) !== undefined ||
+        name === 'all' ||
+        name === '*'
+      ) {
         mistakeAtKey(report, place, `"${name}" reads like a ${one} id; choose another name`)
       }
       if (names[kind].has(name)) mistakeAtKey(report, place, `"${name}" has been named already`)
@@ -106,7 +110,7 @@ function checkId(
   catalog: Catalog,
   report: Report,
 ): string | undefined {
-  const id = canonicalId(kind, text, catalog)
+  const id = canonicalId(catalog.resources[kind], text)
   if (id !== undefined) return id
   const { one, alias } = catalog.resources[kind]
   const why = alias?.test(text) === true ? ': slugs and names can be moved; write its id' : ''

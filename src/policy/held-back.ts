@@ -1,12 +1,13 @@
 /** What today's grant gives and the issued one does not: held back from a token until it is rotated or extended. */
 
+import { attributesRead } from '../domain/attributes-read.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { DeviceLimit, ApiUser, Boundary, Grant, GrantRule, Limit } from '../domain/grant.ts'
 import { isInRange } from './addresses.ts'
 import { toRef } from './decide.ts'
 import { canonicalJson } from './grant-hash.ts'
 import type { HeldBack } from './policy-engine.ts'
-import { attributesRead, ownWrites } from './self-escalation.ts'
+import { ownWrites } from './self-escalation.ts'
 
 /**
  * Compares what is written, so that it never keeps silent about a right that is held back; of two spellings of one

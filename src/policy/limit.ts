@@ -7,7 +7,7 @@ import { canonicalJson, meaningOf } from './grant-hash.ts'
 import { limitKeys } from './policy-shape.ts'
 import { decodeKeys, mistakeAt, within, type Part, type Report } from './report.ts'
 
-/** What a timer of the system can hold; whoever counts longer forgets it at a restart anyway. */
+/** What a timer of the system can hold. */
 const longestMs = 24 * 86_400_000
 
 export function readLimit(part: Part, report: Report): Limit | undefined {

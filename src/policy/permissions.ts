@@ -5,6 +5,7 @@ import type { Action, Catalog, FieldWord, Pattern } from '../domain/catalog.ts'
 import type { Decision } from '../domain/decision.ts'
 import type { CatalogFacts } from './catalog-facts.ts'
 import type { GrantRule } from '../domain/grant.ts'
+import { fieldWords } from '../domain/words.ts'
 import { decideRequests, type Grants } from './decide.ts'
 import { sameObligations, WHOLE } from './obligations.ts'
 import { PREFIX_WORDS } from './rule-checks.ts'
@@ -26,15 +27,19 @@ type Question = {
   /** The same without made-up names. */
   named: Fields
 }
-type Answered = Question & { decision: Decision }
+type Answered = Question & {
+  decision: Decision
+  /** The allow holds with some values of a request, and not with all. */
+  depends: boolean
+}
 
 /** More combinations of names than a person writes; one that is left out counts as denied. */
 const MAX_ASKED = 10_000
 
 /**
  * Of several entries of one action the one that names most counts (a whole name before a longer beginning before a
- * shorter one; in a denial by a `cannot` without case), and what none speaks of is denied. Requests are asked without values: what a
- * `with` hangs on is denied.
+ * shorter one; in a denial by a `cannot` without case), and what none speaks of is denied. Nobody knows the values of a request
+ * to come: what may be done with some of them alone depends.
  */
 export function permissionsUnder(
   grants: Grants,
@@ -43,13 +48,21 @@ export function permissionsUnder(
   const permissions: Permission[] = []
   for (const action of catalog.actions.values()) {
     if (!speaksOf(action, resource, catalog, known)) continue
+    const readsValues = [grants.today, grants.issued].some(
+      (grant) => grant?.traits(action.name).readsValues,
+    )
     const answered: Answered[] = []
     for (const question of questions(action, grants)) {
       const { fields } = question
       const request = { action: action.name, resource, fields, values: {} }
-      const decision = decideRequests(grants, [request], facts, context)
-      if (decision.outcome === 'needs_facts') return decision
-      answered.push({ ...question, decision })
+      const ask = (anyValues: NonNullable<RequestContext['anyValues']>) =>
+        decideRequests(grants, [request], facts, { ...context, anyValues })
+      const surely = ask('surely')
+      if (surely.outcome === 'needs_facts') return surely
+      const perhaps = surely.outcome === 'deny' && readsValues ? ask('perhaps') : surely
+      if (perhaps.outcome === 'needs_facts') return perhaps
+      const depends = perhaps.outcome !== surely.outcome
+      answered.push({ ...question, decision: perhaps, depends })
     }
     permissions.push(...toPermissions(action, answered))
   }
@@ -145,9 +158,10 @@ function toPermissions(action: Action, answered: readonly Answered[]): Permissio
   return merged(said.map((one) => toPermission(action, one)))
 }
 
-function toPermission({ name }: Action, { named, decision }: Answered): Permission {
-  const { outcome, rule } = decision
-  const base = { action: name, outcome, rule, fields: named }
+function toPermission({ name }: Action, { named, decision, depends }: Answered): Permission {
+  const { rule } = decision
+  const outcome = depends ? 'depends' : decision.outcome
+  const base = { action: name, outcome, rule, fields: named } as const
   if (decision.outcome === 'deny') {
     return { ...base, reason: decision.reason, obligations: undefined }
   }
@@ -177,8 +191,7 @@ function merged(permissions: readonly Permission[]): Permission[] {
 }
 
 function wordsOf(fields: Fields): FieldWord[] {
-  const words = ['functions', 'variables', 'events', 'ledgers', 'body'] as const
-  return words.filter((word) => fields[word] !== undefined)
+  return fieldWords.filter((word) => fields[word] !== undefined)
 }
 
 function showsAlike({ obligations: a }: Permission, { obligations: b }: Permission): boolean {

@@ -24,6 +24,14 @@ export type NeedsFacts = {
   maxAgeMs: number | undefined
 }
 
+export type Denial = Extract<Decision, { outcome: 'deny' }>
+
+/** One decision on many access requests: what `take` returns is final; else there is more to take, or `end` says it. */
+export type Deciding = {
+  take(requests: readonly AccessRequest[]): Decision | undefined
+  end(): Decision | NeedsFacts
+}
+
 /** An API user compiled from a definition of its own, under the roles, guardrails and names of the policy files. */
 export type CompiledUser =
   | { ok: true; user: ApiUser; notes: Mistake[] }
@@ -32,7 +40,8 @@ export type CompiledUser =
 /** What an API user could do with one action on one resource at this moment. */
 export type Permission = {
   action: string
-  outcome: 'allow' | 'deny'
+  /** `depends`: allowed with some values of a request, by a rule with `with`, and denied with others. */
+  outcome: 'allow' | 'deny' | 'depends'
   /** That decided. */
   rule: RuleRef | undefined
   reason: DenyReason | undefined
@@ -69,6 +78,11 @@ export interface PolicyEngine {
   /** Empty: today's grant gives nothing that the issued one does not. */
   heldBack(user: ApiUser, issued: Grant): HeldBack[]
   /**
+   * The denial of who calls from an address that one of its grants does not hold, whatever is asked; undefined: it may
+   * call from there. `decide` and `items` ask it as well.
+   */
+  fromElsewhere(principal: Principal, address: string): Denial | undefined
+  /**
    * Decides all access requests of one request, all or nothing: issued grant and today's grant both.
    * With every resource in hand it never answers `needs_facts`. A list or a stream is admitted if a `can` names it
    * and the boundary holds; where not every item surely passes alike, its obligations say `items: 'each'`.
@@ -79,6 +93,8 @@ export interface PolicyEngine {
     facts: FactsInHand,
     context: RequestContext,
   ): Decision | NeedsFacts
+  /** The same bit by bit, under the grants of this moment: for requests that name many devices. */
+  deciding(principal: Principal, facts: FactsInHand, context: RequestContext): Deciding
   /** Decides the items of a list or the events of a stream that was admitted: as that action on that resource. */
   items(principal: Principal, request: AccessRequest, context: RequestContext): ItemJudge
   /** False where no answer can hang on which device this is: all are in reach and no rule on the action has conditions, or nothing grants it. */

@@ -1,6 +1,7 @@
 /** What a policy file may hold, word by word: the one definition behind the loader's checks and the editors' schema. */
 
-import type { Catalog, FieldWord } from '../domain/catalog.ts'
+import type { Catalog } from '../domain/catalog.ts'
+import { denyReasons } from '../domain/words.ts'
 import { durationMs, flag, integer, mapping, text, textList, z } from '../lib/shape.ts'
 
 /** The words of `catalog.resources` that stand as keys in policy files. */
@@ -8,31 +9,8 @@ export type BoundaryWords = {
   [K in keyof Catalog['resources']]: Pick<Catalog['resources'][K], 'one' | 'many'>
 }
 
-export const FIELD_WORDS = [
-  'functions',
-  'variables',
-  'events',
-  'ledgers',
-  'body',
-] as const satisfies readonly FieldWord[]
-
 export const SOURCES = ['device', 'cloud', 'api'] as const
 export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
-
-/** Deny reasons that a test may name. */
-const REASONS = [
-  'unmapped_route',
-  'outside_boundary',
-  'outside_devices',
-  'not_granted',
-  'forbidden',
-  'not_in_issued_grant',
-  'outside_addresses',
-  'outside_hours',
-  'over_limit',
-  'hidden_key',
-  'cannot_filter',
-] as const
 
 const dateText = () => z.string().regex(/^\d{4}-\d\d-\d\d$/, 'must be a date such as 2027-03-01')
 
@@ -157,7 +135,7 @@ export const testKeys = {
     .optional()
     .describe('used_up: no limit and no rate has room for one more call'),
   want: z.enum(['allow', 'deny']).optional(),
-  reason: z.enum(REASONS).optional(),
+  reason: z.enum(denyReasons).optional(),
   answer: textList().optional(),
   hide: textList().optional(),
   tell: text().optional(),

@@ -4,10 +4,11 @@ import type { AccessRequest, Resource, Value } from '../domain/access-request.ts
 import type { Action, AttributeType, Catalog } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
 import type { EventSource } from '../domain/grant.ts'
+import { fieldWords } from '../domain/words.ts'
 import { didYouMean } from '../lib/nearest.ts'
 import type { CatalogFacts } from './catalog-facts.ts'
 import type { Fleet } from './fleet.ts'
-import { FIELD_WORDS, testKeys } from './policy-shape.ts'
+import { testKeys } from './policy-shape.ts'
 import type { Item } from './policy-engine.ts'
 import { decodeKeys, mistakeAt, mistakeAtKey, within, type Part, type Report } from './report.ts'
 import { toScalar, TYPE_SAYS } from './scalars.ts'
@@ -165,7 +166,7 @@ function readFields(
 ): AccessRequest['fields'] {
   const fields: Record<string, readonly string[]> = {}
   for (const [key, names] of Object.entries(said)) {
-    const word = FIELD_WORDS.find((candidate) => candidate === key)
+    const word = fieldWords.find((candidate) => candidate === key)
     if (word !== undefined && action.fields.includes(word)) fields[word] = names
     else {
       const hint = didYouMean(key, action.fields)

@@ -2,13 +2,14 @@
 
 import type { Action, Catalog, FieldWord } from '../domain/catalog.ts'
 import type { EventSource, Hours, Limit } from '../domain/grant.ts'
+import { fieldWords } from '../domain/words.ts'
 import { expand, meaningOf, type Effect, type WordMeaning } from './action-words.ts'
 import type { CatalogFacts } from './catalog-facts.ts'
 import { type ConditionDraft, readConditions } from './condition-draft.ts'
 import { attributeScope, valueScope } from './condition-scope.ts'
 import { readHours } from './hours.ts'
 import { readLimit } from './limit.ts'
-import { FIELD_WORDS, guardrailKeys, ruleKeys } from './policy-shape.ts'
+import { guardrailKeys, ruleKeys } from './policy-shape.ts'
 import { checkAnswerKeys, checkFieldWords, checkSources } from './rule-checks.ts'
 import {
   decodeKeys,
@@ -157,7 +158,7 @@ function fieldsOf(
   report: Report,
 ): Pick<RuleDraft, 'fields'> {
   const fields: Partial<Record<FieldWord, readonly string[]>> = {}
-  for (const word of FIELD_WORDS) {
+  for (const word of fieldWords) {
     const names = rule[word]
     if (names === undefined) continue
     checkFieldWords(word, names, actions, facts, within(part, word), report)

@@ -2,6 +2,7 @@
 
 import type { FieldWord } from '../domain/catalog.ts'
 import type { Condition, GrantRule } from '../domain/grant.ts'
+import { fieldWords } from '../domain/words.ts'
 import { OPEN, type Ask } from './ask.ts'
 import { PREFIX_WORDS } from './rule-checks.ts'
 import type { CompiledRule } from './rule-match.ts'
@@ -85,7 +86,7 @@ function valuesIn(ask: Ask, key: Key): readonly unknown[] {
 }
 
 function keyOf({ fields, condition }: GrantRule): Key | undefined {
-  for (const word of ['functions', 'variables', 'events', 'ledgers', 'body'] as const) {
+  for (const word of fieldWords) {
     const names = fields?.[word]
     if (names === undefined) continue
     if (PREFIX_WORDS.has(word) && names.some((name) => name.endsWith('*'))) continue

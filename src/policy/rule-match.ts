@@ -3,11 +3,12 @@
 import type { FieldWord } from '../domain/catalog.ts'
 import type { Charge } from '../domain/decision.ts'
 import type { EventSource, GrantRule } from '../domain/grant.ts'
+import { fieldWords } from '../domain/words.ts'
 import type { Ask } from './ask.ts'
 import { compileCondition, type ConditionCheck } from './conditions.ts'
 import { isWithin, type Zones } from './hours.ts'
 import { ruleCharge } from './limit.ts'
-import { FIELD_WORDS, SOURCES } from './policy-shape.ts'
+import { SOURCES } from './policy-shape.ts'
 import { PREFIX_WORDS } from './rule-checks.ts'
 import { needsTrue, unlessFalse } from './truth.ts'
 
@@ -37,7 +38,7 @@ export function compileRule(rule: GrantRule, position: number, user: string): Co
   return {
     rule,
     position,
-    words: FIELD_WORDS.flatMap((word) => {
+    words: fieldWords.flatMap((word) => {
       const names = rule.fields?.[word]
       return names === undefined ? [] : [fieldMatcher(word, names, rule.effect)]
     }),

@@ -1,22 +1,10 @@
 /** Writes that would move the writer's own limits: an attribute that its grant reads is not its to write. */
 
+import { attributesRead } from '../domain/attributes-read.ts'
 import type { Action, Catalog } from '../domain/catalog.ts'
-import type { Condition, Grant, GrantRule } from '../domain/grant.ts'
+import type { Grant, GrantRule } from '../domain/grant.ts'
 import type { CatalogFacts } from './catalog-facts.ts'
 import { noteAt, type Part, type Report } from './report.ts'
-
-/** Every attribute that the grant's devices and rules read. */
-export function attributesRead(grant: Grant): Set<string> {
-  const read = new Set<string>()
-  for (const limit of Object.values(grant.devices)) {
-    if ('where' in limit) collect(limit.where, read)
-  }
-  for (const { condition, unless } of grant.rules) {
-    if (condition) collect(condition, read)
-    if (unless) collect(unless, read)
-  }
-  return read
-}
 
 /** Attributes that the action writes and the grant reads. */
 export function ownWrites(action: Action, read: ReadonlySet<string>): string[] {
@@ -54,11 +42,4 @@ export function noteSelfEscalation(
       noteAt(report, part, `${says}: it will be denied unless ${way}`)
     }
   }
-}
-
-function collect(condition: Condition, into: Set<string>): void {
-  if ('attribute' in condition) into.add(condition.attribute)
-  else if ('and' in condition) for (const inner of condition.and) collect(inner, into)
-  else if ('or' in condition) for (const inner of condition.or) collect(inner, into)
-  else if ('not' in condition) collect(condition.not, into)
 }

@@ -3,6 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Catalog } from '../domain/catalog.ts'
 import type { ApiUser, StoredDefinition } from '../domain/grant.ts'
+import { atMost } from '../lib/at-most.ts'
 import { type Mistake, Mistakes } from '../lib/mistake.ts'
 import type { CatalogFacts } from './catalog-facts.ts'
 import { readDefinition } from './definition-json.ts'
@@ -73,9 +74,9 @@ export function keepStoredUsers(
   compile: (name: string, definition: string) => CompiledUser,
   cacheSize: number,
 ): StoredUsers {
-  const kept = new LRUCache<string, { definition: string; user: ApiUser | undefined }>({
-    max: cacheSize,
-  })
+  const kept = new LRUCache<string, { definition: string; user: ApiUser | undefined }>(
+    atMost(cacheSize),
+  )
   return {
     get(name, { definition }) {
       const known = kept.get(name)

@@ -1,8 +1,9 @@
 /** The `devices` of an API user: all, listed ones, or those under conditions; for the whole boundary or by product. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { Boundary, DeviceLimit } from '../domain/grant.ts'
-import { canonicalId, ID } from './catalog-facts.ts'
+import { ID } from './catalog-facts.ts'
 import { readConditions, type ConditionDraft, type ConditionScope } from './condition-draft.ts'
 import { fill, type Attributes, type Misfit } from './condition-fill.ts'
 import type { Fleet } from './fleet.ts'
@@ -36,7 +37,7 @@ function isByProduct(value: object, { catalog, fleet }: DeviceParts): boolean {
   const isProduct = (key: string) =>
     key === '*' ||
     fleet.hasName('product', key) ||
-    canonicalId('product', key, catalog) !== undefined
+    canonicalId(catalog.resources.product, key) !== undefined
   return keys.length > 0 && !keys.some(isCondition) && keys.some(isProduct)
 }
 

@@ -97,11 +97,12 @@ export function compileGrant(grant: Grant, parts: AbilityParts): CompiledGrant {
     if (strict.outcome === 'allow') {
       return ask.itemwise ? admit(ask, names, strict.rule) : allow(ask, names, strict.rule)
     }
-    if (!ask.open && !ask.varies) return strict
+    if (!ask.open && !ask.varies && !ask.anyValue) return strict
     // What is open was read against the caller; if it is denied in the other reading too, nothing hangs on it.
     const open = read(ask, names, 'open')
     if (open.outcome === 'allow') {
-      return ask.open ? { outcome: 'needs_facts' } : admitSome(ask, names, open.rule)
+      if (ask.open) return { outcome: 'needs_facts' }
+      return ask.varies ? admitSome(ask, names, open.rule) : allow(ask, names, open.rule)
     }
     const tellHangsOnIt = open.tell !== undefined && strict.tell !== open.tell
     return tellHangsOnIt && ask.open ? { outcome: 'needs_facts' } : open

@@ -2,7 +2,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { retryAfterOf } from '../upstream/answer-head.ts'
-import type { UpstreamOrigin } from '../upstream/origin.ts'
+import type { HttpOrigin } from '../lib/http-url.ts'
 
 /** How much of an answer reaches the client: all of it, all of it as it arrives, or a part. `passed`: as the cloud sent it, head too. */
 export type AnswerMode = 'whole' | 'stream' | 'cut' | 'passed'
@@ -69,7 +69,7 @@ export function noteAnswer(
 /** A redirect within the upstream as a path of ours; anywhere else is nobody's business (F16). */
 export function ownLocation(
   location: string | undefined,
-  { origin, basePath }: UpstreamOrigin,
+  { origin, basePath }: HttpOrigin,
 ): string | undefined {
   // Backslashes, control characters and spaces are read differently by different clients.
   if (location === undefined || !/^[\x21-\x5b\x5d-\x7e]+$/.test(location)) return undefined

@@ -30,8 +30,8 @@ export async function asItCame(
   const target = pathAsItCame(credential.target) + encodeQuery(credential.target.query)
   refuseOwnToken(target)
   const headers = forwardableHeaders(raw, forwarded)
-  const [coding] = valuesOf(raw.rawHeaders, 'content-encoding')
-  if (coding !== undefined) headers['content-encoding'] = coding
+  const codings = valuesOf(raw.rawHeaders, 'content-encoding')
+  if (codings.length > 0) headers['content-encoding'] = codings.join(', ')
   for (const value of Object.values(headers)) refuseOwnToken(value)
   const read = await bodyOf(exchange)
   const body = read && credential.inForm ? withoutKey(read, parameter) : read

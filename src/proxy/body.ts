@@ -70,6 +70,7 @@ async function readPresent(
           boundary: requireBoundary(boundary),
           files: chosen.files,
           fields: chosen.fields,
+          products: chosen.products,
         },
       }
     case 'parts': {

@@ -1,16 +1,30 @@
 /** The meter on rate-limiter-flexible: a window for each limit of each API user, from its first call on. */
 
-import { RateLimiterMemory } from 'rate-limiter-flexible'
+import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import type { Clock } from '../domain/clock.ts'
 import type { Charge } from '../domain/decision.ts'
+import type { KeptCount } from '../store/count-store.ts'
 import type { Meter } from './meter.ts'
 
-export function createMeter(clock: Pick<Clock, 'monotonic'>): Meter {
+export type MeterOptions = {
+  clock: Clock
+  /** Counts of before that go on, where their window has not ended. */
+  kept?: readonly KeptCount[]
+  /** Told how a limit is counted, each time that changes. */
+  onCount?: (charge: Charge, calls: number, endsAtMs: number) => void
+}
+
+export function createMeter({ clock, kept = [], onCount }: MeterOptions): Meter {
   // What a key may hold differs by limit and by share, so the counts are compared here and not by the library.
   const counts = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 1 })
   /** Limits without room, and when their window ends (monotonic milliseconds). */
   const spent = new Map<string, number>()
   let replicas = 1
+  for (const { key, calls, endsAtMs } of kept) {
+    const leftS = Math.min((endsAtMs - clock.now()) / 1_000, longestS)
+    // In memory: it is set when this returns.
+    if (leftS > 0) void counts.set(key, calls, leftS)
+  }
 
   function roomOf({ limit }: Charge): number {
     return Math.max(1, Math.floor(limit.calls / replicas))
@@ -18,9 +32,10 @@ export function createMeter(clock: Pick<Clock, 'monotonic'>): Meter {
 
   async function takeOne(charge: Charge): Promise<boolean> {
     const { key, limit } = charge
-    const { consumedPoints } = await counts.penalty(key, 1, window(limit.perS))
+    const { consumedPoints, msBeforeNext } = await counts.penalty(key, 1, window(limit.perS))
     const taken = consumedPoints <= roomOf(charge)
-    if (!taken) await giveBack(charge)
+    if (taken) onCount?.(charge, consumedPoints, clock.now() + msBeforeNext)
+    else await giveBack(charge)
     return taken
   }
 
@@ -28,6 +43,7 @@ export function createMeter(clock: Pick<Clock, 'monotonic'>): Meter {
   async function giveBack(charge: Charge): Promise<void> {
     const { key, limit } = charge
     const { consumedPoints, msBeforeNext } = await counts.reward(key, 1, window(limit.perS))
+    onCount?.(charge, consumedPoints, clock.now() + msBeforeNext)
     if (consumedPoints < roomOf(charge)) spent.delete(key)
     else note(key, Math.max(1, msBeforeNext))
   }

@@ -18,36 +18,64 @@ export type Credential = {
   target: CanonicalTarget
   /** Form bodies hold their token among other keys: `describe` drops this key. */
   inForm: boolean
+  /** It stood elsewhere, and a second one may stand in the form. */
+  formUnread?: true
   /** Why it is not taken. Only who is observed is not refused with it. */
   flaw?: Problem
 }
 
 const NONE: readonly QueryEntry[] = []
 
-/** The body is read only where the cloud takes a token in a form. @throws Problem `several_credentials` */
+/**
+ * Who shows one in a place where it is taken is known, or refused, before a byte of the form is waited for.
+ * Else the form is read, as of a caller whom nobody knows. @throws Problem `several_credentials`
+ */
 export function findCredential(
-  exchange: Pick<Exchange, 'raw' | 'body'>,
+  exchange: Pick<Exchange, 'raw' | 'unknownBody'>,
   target: CanonicalTarget,
   places: CredentialPlaces,
 ): MaybePromise<Credential> {
   const { raw } = exchange
-  return places.form.includes(raw.method as Method) && isForm(raw)
-    ? takeBesideForm(exchange, target, places)
-    : takeOne(raw, target, places, NONE)
+  const found = takeOne(raw, target, places, NONE)
+  if (!places.form.includes(raw.method as Method) || !isForm(raw)) return found
+  return found.flaw === undefined
+    ? { ...found, formUnread: true }
+    : takeFromForm(exchange, target, places)
 }
 
-async function takeBesideForm(
-  exchange: Pick<Exchange, 'raw' | 'body'>,
+async function takeFromForm(
+  exchange: Pick<Exchange, 'raw' | 'unknownBody'>,
   target: CanonicalTarget,
   places: CredentialPlaces,
 ): Promise<Credential> {
   try {
-    const inForm = readForm(await exchange.body()).filter(({ key }) => key === places.parameter)
-    return takeOne(exchange.raw, target, places, inForm)
+    const form = readForm(await exchange.unknownBody())
+    return takeOne(exchange.raw, target, places, credentialsIn(form, places))
   } catch (thrown) {
     if (!(thrown instanceof Problem) || thrown.code === 'several_credentials') throw thrown
     return { ...takeOne(exchange.raw, target, places, NONE), flaw: thrown }
   }
+}
+
+/**
+ * What is wrong with a form whose token stands elsewhere; undefined: nothing.
+ * @throws Problem `several_credentials`
+ */
+export async function flawOfForm(
+  body: () => Promise<Buffer>,
+  places: CredentialPlaces,
+): Promise<Problem | undefined> {
+  try {
+    if (credentialsIn(readForm(await body()), places).length === 0) return undefined
+  } catch (thrown) {
+    if (thrown instanceof Problem) return thrown
+    throw thrown
+  }
+  throw new Problem('several_credentials')
+}
+
+function credentialsIn(form: readonly QueryEntry[], { parameter }: CredentialPlaces): QueryEntry[] {
+  return form.filter(({ key }) => key === parameter)
 }
 
 function takeOne(

@@ -1,22 +1,28 @@
 /** Asks the engine, and where the answer hangs on attributes not in hand, fetches them and asks once more. */
 
-import type { RequestContext, Resource } from '../domain/access-request.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { AccessRequest, RequestContext, Resource } from '../domain/access-request.ts'
 import type { Decision } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
+import { slicesOf } from '../lib/slices.ts'
 import type { FactsInHand, NeedsFacts, PolicyEngine } from '../policy/policy-engine.ts'
 import type { Directory } from '../upstream/directory.ts'
 import { answerable } from './answerable.ts'
+import { questionsOf } from './deeds.ts'
 import type { Asked } from './describe.ts'
 
 export type Decide = (
   principal: Principal,
   asked: Asked,
   context: RequestContext,
-) => Promise<Decision> | Decision
+) => MaybePromise<Decision>
 
 /** As many look-ups are made side by side without a thought for a cheaper way. */
 const handful = 4
+/** What is asked in one turn of the event loop: some milliseconds of it. */
+const sliceQuestions = 500
 
 export function createDecide(policy: PolicyEngine, directory: Directory): Decide {
   return (principal, asked, context) => {
@@ -24,10 +30,56 @@ export function createDecide(policy: PolicyEngine, directory: Directory): Decide
     // The caller's own token is everybody's to ask about; nothing of the fleet is in the answer.
     if (asked.route.kind.kind === 'self') return own
     const facts = createFacts(directory)
-    const first = policy.decide(principal, asked.requests, facts.inHand, context)
-    return first.outcome === 'needs_facts'
-      ? again(principal, asked, first, facts, context)
-      : answerable(asked, first)
+    const first = ask(principal, asked, facts, context)
+    return first instanceof Promise
+      ? first.then((answer) => settle(principal, asked, answer, facts, context))
+      : settle(principal, asked, first, facts, context)
+  }
+
+  function settle(
+    principal: Principal,
+    asked: Asked,
+    answer: Decision | NeedsFacts,
+    facts: Facts,
+    context: RequestContext,
+  ): Promise<Decision> | Decision {
+    return answer.outcome === 'needs_facts'
+      ? again(principal, asked, answer, facts, context)
+      : answerable(asked, answer)
+  }
+
+  function ask(
+    principal: Principal,
+    { requests }: Asked,
+    facts: Facts,
+    context: RequestContext,
+  ): MaybePromise<Decision | NeedsFacts> {
+    return isLittle(requests)
+      ? policy.decide(principal, requests, facts.inHand, context)
+      : askInSlices(principal, requests, facts, context)
+  }
+
+  /** Under one set of policies: where another comes into force meanwhile, all of it is asked anew. */
+  async function askInSlices(
+    principal: Principal,
+    requests: readonly AccessRequest[],
+    { inHand }: Facts,
+    context: RequestContext,
+  ): Promise<Decision | NeedsFacts> {
+    let { revision } = policy
+    let deciding = policy.deciding(principal, inHand, context)
+    const slices = [...slicesOf(requests, sliceQuestions, questionsOf)]
+    for (let at = 0; at < slices.length; at += 1) {
+      const settled = deciding.take(slices[at] ?? [])
+      if (settled !== undefined) return settled
+      // oxlint-disable-next-line no-await-in-loop -- that is what makes slices of it
+      await nextTurn()
+      if (policy.revision === revision) continue
+      ;({ revision } = policy)
+      deciding = policy.deciding(principal, inHand, context)
+      at = -1
+    }
+    return deciding.end()
   }
 
   async function again(
@@ -40,19 +92,28 @@ export function createDecide(policy: PolicyEngine, directory: Directory): Decide
     const { user } = principal
     const many = resources.length > handful
     const prepared = many ? await directory.prepare(resources, user, maxAgeMs) : undefined
-    await Promise.all(
-      resources.map(async (resource) => {
-        // What was read for this request is young enough for it, however long that took.
-        const known = prepared?.(resource) ?? facts.inHand(resource, maxAgeMs)
-        const found = known ?? (await directory.attributes(resource, user, maxAgeMs))
-        facts.put(resource, found, maxAgeMs)
-      }),
-    )
-    const second = policy.decide(principal, asked.requests, facts.inHand, context)
+    const look = async (resource: Resource) => {
+      // What was read for this request is young enough for it, however long that took.
+      const known = prepared?.(resource) ?? facts.inHand(resource, maxAgeMs)
+      const found = known ?? (await directory.attributes(resource, user, maxAgeMs))
+      facts.put(resource, found, maxAgeMs)
+    }
+    for (const slice of slicesOf(resources, sliceQuestions)) {
+      // oxlint-disable-next-line no-await-in-loop -- that is what makes slices of it
+      await Promise.all(slice.map(look))
+      // oxlint-disable-next-line no-await-in-loop -- likewise
+      if (resources.length > sliceQuestions) await nextTurn()
+    }
+    const second = await ask(principal, asked, facts, context)
     // All that was ever looked at is in hand now, so this cannot repeat.
     if (second.outcome === 'needs_facts') throw new Problem('attribute_unavailable')
     return answerable(asked, second)
   }
+}
+
+function isLittle(requests: readonly AccessRequest[]): boolean {
+  if (requests.length <= 1) return true
+  return requests.reduce((sum, request) => sum + questionsOf(request), 0) <= sliceQuestions
 }
 
 type Attributes = Readonly<Record<string, unknown>>

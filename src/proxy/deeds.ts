@@ -4,6 +4,7 @@ import type { AccessRequest, Value } from '../domain/access-request.ts'
 import type { Deed, FieldWord, Route, ValuePlace } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { QueryEntry } from '../domain/target.ts'
+import { fieldWords } from '../domain/words.ts'
 import type { ReadBody } from './body.ts'
 import { valuesOf } from './credentials.ts'
 import type { RawRequest } from './exchange.ts'
@@ -95,21 +96,29 @@ export function toAccessRequest(question: Question, resolved: Resolved): AccessR
   return relation === undefined ? { ...question, resource } : { ...question, resource, relation }
 }
 
-/** Every device of a body times every name in it, asked in one turn of the event loop: some 50 ms of it at most. */
+/** Every device of a body times every name in it: some 100 ms of deciding at most. */
 const MAX_QUESTIONS = 15_000
+/** About one device, which is decided in one turn of the event loop. */
+const MAX_OF_ONE = 1000
 
-/** @throws Problem `payload_too_large` where to decide would hold up everybody else */
+/** @throws Problem `payload_too_large` where to decide would keep everybody else waiting */
 export function bounded(requests: readonly AccessRequest[]): readonly AccessRequest[] {
   let questions = 0
-  for (const { fields } of requests) {
-    let combinations = 1
-    for (const word in fields) {
-      combinations *= isFieldWord(word) ? (fields[word]?.length ?? 1) : 1
-    }
-    questions += combinations
+  for (const request of requests) {
+    const ofOne = questionsOf(request)
+    questions += ofOne <= MAX_OF_ONE ? ofOne : Number.POSITIVE_INFINITY
   }
   if (questions <= MAX_QUESTIONS) return requests
   throw new Problem('payload_too_large', { says: 'Too many devices and keys are named at once.' })
+}
+
+/** How many combinations of its names are asked. */
+export function questionsOf({ fields }: Pick<AccessRequest, 'fields'>): number {
+  let combinations = 1
+  for (const word in fields) {
+    combinations *= isFieldWord(word) ? (fields[word]?.length ?? 1) : 1
+  }
+  return combinations
 }
 
 /** A deed's own keys, and those that belong to no deed: what goes unnamed here would go upstream unasked. */
@@ -120,10 +129,10 @@ function bodyKeysOf(route: Route, deed: Deed, { keys }: ReadBody): string[] {
   return present.filter((key) => deed.keys.includes(key) || !claimed.has(key))
 }
 
-const FIELD_WORDS: readonly string[] = ['functions', 'variables', 'events', 'ledgers', 'body']
+const words: readonly string[] = fieldWords
 
 function isFieldWord(word: string): word is FieldWord {
-  return FIELD_WORDS.includes(word)
+  return words.includes(word)
 }
 
 export function valueAt(

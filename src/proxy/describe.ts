@@ -1,12 +1,13 @@
 /** From a matched route to the access requests that are decided and the one request that may be sent on. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
 import type { Catalog, Pattern, Route } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { QueryEntry } from '../domain/target.ts'
-import { readBody } from './body.ts'
+import { readBody, type ReadBody } from './body.ts'
 import { isDecimal } from './body-fields.ts'
 import type { Credential } from './credentials.ts'
 import {
@@ -22,6 +23,7 @@ import type { BodyGuard, Exchange } from './exchange.ts'
 import type { IdResolver, Named, Resolved } from './ids.ts'
 import { namedDevices, requireAgreement } from './named-devices.ts'
 import { otherDevices } from './other-devices.ts'
+import { refuseMisplaced, refuseMisplacedIn } from './own-tokens.ts'
 import type { Relate } from './relations.ts'
 import { encodeQuery, encodeSegment } from './target.ts'
 
@@ -48,17 +50,27 @@ export type Describe<Who = Principal> = (
 
 const NO_OTHERS: readonly Resolved[] = []
 
-/** @returns a function that throws Problem `unknown_query_key`, `invalid_body`, `no_deed` and what reading a body throws */
+/** @returns a function that throws Problem `unknown_query_key`, `invalid_body`, `no_deed`, `misplaced_token` and what reading a body throws */
 export function createDescribe<Who = Principal>(
   catalog: Catalog,
   ids: IdResolver<Who>,
   relate: Relate<Who>,
 ): Describe<Who> {
+  /** A product in an upload comes after the decision. Whose it is nobody can be asked then: its id must be in reach as it stands. */
+  function guarded(guard: BodyGuard, principal: Who): BodyGuard {
+    if (guard.kind !== 'multipart' || guard.products.length === 0) return guard
+    const isInReach = (product: string) =>
+      canonicalId(catalog.resources.product, product) === product &&
+      ids.isInReach({ type: 'product', product }, principal)
+    return { ...guard, isInReach }
+  }
+
   return async (exchange, route, params, credential, principal) => {
     const { query } = credential.target
     requireDeclared(query, route)
     const { parameter } = catalog.credentials
     const read = await readBody(exchange, route.body, { name: parameter, taken: credential.inForm })
+    refuseOwnTokens(params, query, read)
     const contentType = contentTypeOf(route, read, exchange.raw)
     const body = contentType === read.contentType ? read : { ...read, contentType }
     const inputs: Inputs = { params, query, body }
@@ -110,10 +122,21 @@ export function createDescribe<Who = Principal>(
         target: route.upstream.text === route.pattern.text ? target : filled(route.upstream),
         body: body.bytes,
         contentType: body.sentAs ?? body.contentType,
-        guard: body.guard,
+        guard: guarded(body.guard, principal),
       },
     }
   }
+}
+
+/** Before anything is asked of the cloud or written down. @throws Problem `misplaced_token` */
+function refuseOwnTokens(
+  params: Readonly<Record<string, string>>,
+  query: readonly QueryEntry[],
+  { bytes }: ReadBody,
+): void {
+  for (const name in params) refuseMisplaced(params[name] ?? '')
+  for (const { value } of query) refuseMisplaced(value)
+  if (bytes !== undefined) refuseMisplacedIn(bytes)
 }
 
 /** Filters and sort keys are oracles: a key that the route does not declare is refused, not ignored. */

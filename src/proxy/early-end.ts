@@ -33,6 +33,11 @@ export function endWithBody(
   return { status, bytes }
 }
 
+/** True where nothing of the request is left to be read. */
+export function isReadWhole(request: IncomingMessage): boolean {
+  return unreadFate(request) === 'none'
+}
+
 /** True where the request's head promises a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers['content-length']

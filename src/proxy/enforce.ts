@@ -2,7 +2,7 @@
 
 import type { OutcomeFields, StreamCount } from '../audit/audit-log.ts'
 import type { RequestContext } from '../domain/access-request.ts'
-import type { Catalog } from '../domain/catalog.ts'
+import type { Catalog, Route } from '../domain/catalog.ts'
 import type { Decision, Enforcement } from '../domain/decision.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
@@ -10,7 +10,7 @@ import type { UpstreamCredentials } from '../upstream/credentials.ts'
 import type { Directory } from '../upstream/directory.ts'
 import type { Quota } from '../upstream/quota.ts'
 import type { FleetLists } from '../upstream/fleet-lists.ts'
-import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { Behalf, UpstreamRequest } from '../upstream/upstream.ts'
 import type { Asked } from './describe.ts'
 import { counted } from './counted.ts'
 import type { Cut, Exchange } from './exchange.ts'
@@ -19,6 +19,8 @@ import { forgetting } from './forgetting.ts'
 import { compileForwardList, forwardableHeaders } from './headers.ts'
 import type { Lists } from './lists/lists.ts'
 import { selfAnswer, type SelfParts } from './self.ts'
+import type { StandingOf } from './standing.ts'
+import { refuseMisplaced } from './own-tokens.ts'
 import type { Streams } from './streams/streams.ts'
 
 /** The circumstances under which a decision is carried out. */
@@ -30,6 +32,7 @@ export type Served = {
   context: RequestContext
   /** What would be sent on as it is. */
   request: UpstreamRequest
+  behalf: Behalf
   /** A record of what an open stream has carried so far. */
   progress: (count: StreamCount) => void
 }
@@ -39,7 +42,7 @@ export type Enforce = (
   principal: Principal,
   asked: Asked,
   decision: Decision,
-  record: { context: RequestContext; progress(count: StreamCount): void },
+  record: { context: RequestContext; revision: string; progress(count: StreamCount): void },
 ) => OutcomeFields | Promise<OutcomeFields>
 
 export type EnforceParts = SelfParts & {
@@ -50,6 +53,9 @@ export type EnforceParts = SelfParts & {
   lists: Lists
   streams: Streams
   quota: Pick<Quota, 'take' | 'refused'>
+  standingOf: StandingOf
+  /** Before it is counted as a call. @throws Problem where this one has had its part of what all share */
+  assertRoom: (user: string, way: Route['way'] | 'list') => void
 }
 
 /** What will be done, as the decision record states it before it is done. */
@@ -59,7 +65,7 @@ export function enforcementOf({ route }: Asked, decision: Decision): Enforcement
 }
 
 export function createEnforce(parts: EnforceParts): Enforce {
-  const { catalog, credentials, lists, streams, quota } = parts
+  const { catalog, credentials, lists, streams, quota, standingOf, assertRoom } = parts
   const forwarded = compileForwardList(catalog.forwardHeaders)
   return (exchange, principal, asked, decision, record) => {
     if (decision.outcome === 'deny') {
@@ -70,6 +76,7 @@ export function createEnforce(parts: EnforceParts): Enforce {
       return selfAnswer(exchange, principal, route.kind.answer, parts)
     }
     const headers = forwardableHeaders(exchange.raw, forwarded)
+    for (const name in headers) refuseMisplaced(headers[name] ?? '')
     if (upstream.contentType === '') delete headers['content-type']
     else if (upstream.body !== undefined) headers['content-type'] = upstream.contentType
     const request: UpstreamRequest = {
@@ -83,14 +90,22 @@ export function createEnforce(parts: EnforceParts): Enforce {
     const { spent } = decision
     const context = spent === undefined ? record.context : { ...record.context, spent }
     const progress = (count: StreamCount) => record.progress(count)
-    const served: Served = { exchange, principal, asked, decision, context, request, progress }
+    const behalf = standingOf(principal, asked, decision, context, record.revision)
+    const served: Served = {
+      ...{ exchange, principal, asked, decision, context, request, behalf, progress },
+    }
     if (route.answer.kind === 'stream') return streams.serve(served)
-    if (lists.isCut(served)) return lists.serve(served)
+    if (lists.isCut(served)) {
+      assertRoom(principal.user, 'list')
+      return lists.serve(served)
+    }
+    assertRoom(principal.user, route.way)
     const cut: Cut = { answer: route.answer, obligations: decision.obligations }
+    const keys = hasKeys(route.answer) ? cut : undefined
     const call = () =>
       route.way === 'streaming'
-        ? exchange.forward(request, upstream.guard, hasKeys(route.answer) ? cut : undefined)
-        : exchange.filter(request, cut)
+        ? exchange.forward(request, upstream.guard, keys, behalf)
+        : exchange.filter(request, cut, behalf)
     const send = () => counted(quota, principal.user, call)
     if (!writes(exchange)) return send()
     return forgetting(parts, asked.requests, upstream.target, send)
@@ -98,7 +113,11 @@ export function createEnforce(parts: EnforceParts): Enforce {
 }
 
 /** Where an API user may call from is nobody's business who calls from elsewhere. */
-function refusalOf({ reason, tell, retryAfterS }: Extract<Decision, { outcome: 'deny' }>): Problem {
+export function refusalOf({
+  reason,
+  tell,
+  retryAfterS,
+}: Extract<Decision, { outcome: 'deny' }>): Problem {
   const says = tell === undefined ? {} : { says: tell }
   switch (reason) {
     case 'outside_addresses':

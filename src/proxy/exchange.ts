@@ -4,8 +4,9 @@ import type { Envelope, OutcomeFields, StreamCount } from '../audit/audit-log.ts
 import type { Obligations } from '../domain/decision.ts'
 import type { AnswerSpec } from '../domain/catalog.ts'
 import type { Problem } from '../domain/problem.ts'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { Behalf, UpstreamRequest } from '../upstream/upstream.ts'
 
 /** The request as it came, before anything is believed of it. */
 export type RawRequest = {
@@ -18,9 +19,17 @@ export type RawRequest = {
 
 /** How a body that streams is watched on its way. */
 export type BodyGuard =
-  | { kind: 'multipart'; boundary: string; files: readonly string[]; fields: readonly string[] }
-  /** Ended where it holds a token of the gate's own. */
-  | { kind: 'own_tokens' }
+  | {
+      kind: 'multipart'
+      boundary: string
+      files: readonly string[]
+      fields: readonly string[]
+      /** Fields that name a product; ended where it is none that `isInReach` knows. */
+      products: readonly string[]
+      isInReach?: (product: string) => boolean
+    }
+  /** Ended where it holds a token of the gate's own, also under its `Content-Encoding`. */
+  | { kind: 'own_tokens'; coding: string | undefined }
   | { kind: 'none' }
 
 /** How the answer is cut. Present only for answers that are read by the gate. */
@@ -33,6 +42,12 @@ export type Authorization =
 
 /** An observed request, sent on as it came. */
 export type PassedRequest = Omit<UpstreamRequest, 'credential'> & { authorization: Authorization }
+
+/** On whose behalf an allowed call goes up, and whether it still may. */
+export type Standing = Behalf & {
+  /** Calls back once it may no longer go on, perhaps more than once, until it is disposed of. */
+  watch(refuse: (problem: Problem) => void): Disposable
+}
 
 /** Breaks off what is under way, for this reason. */
 export type BreakOff = (ended: string) => void
@@ -72,6 +87,8 @@ export interface EventSink {
   /** Bytes that the client's connection has not taken yet, and all that it ever took. */
   readonly waiting: number
   readonly taken: number
+  /** Its connection's name among all of this machine; `undefined`: it is none of TCP. */
+  readonly ends: string | undefined
 }
 
 export interface Exchange {
@@ -82,14 +99,26 @@ export interface Exchange {
    * @throws Problem `payload_too_large`, `invalid_body` (cut short), `unsupported_media_type` (encoded)
    */
   body(): Promise<Buffer>
+  /**
+   * The same of a caller whom nobody knows yet: within what the bodies of all of these may hold, and in less time.
+   * @throws Problem as `body`, `rationed`, `overloaded`, `request_timeout`
+   */
+  unknownBody(): Promise<Buffer>
   /** The body where it was read already; undefined: it streams, or there is none. @throws Problem as `body` did */
   bodyIfRead(): Promise<Buffer | undefined>
+  /** Connections and unread answers count against this API user from now on; until then against all whom nobody knows. */
+  isOf(user: string): void
   /** From now on every answer says when the caller's token ends. Milliseconds since the epoch; undefined: nothing is said. */
   tokenEnds(atMs: number | undefined): void
   /** Sends upstream by the small way and the answer back, cut. */
-  filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields>
+  filter(request: UpstreamRequest, cut: Cut, behalf: Behalf): Promise<OutcomeFields>
   /** Streams the request, and the answer too unless it has keys to cut. */
-  forward(request: UpstreamRequest, guard: BodyGuard, cut: Cut | undefined): Promise<OutcomeFields>
+  forward(
+    request: UpstreamRequest,
+    guard: BodyGuard,
+    cut: Cut | undefined,
+    standing: Standing,
+  ): Promise<OutcomeFields>
   /**
    * Sends on what is observed, and the answer back as the cloud gave it. Without a body in the request the client's own streams.
    * @param hold is told of it before anything is sent, and disposed of when all has ended
@@ -99,8 +128,9 @@ export interface Exchange {
   /**
    * A cut list that the gate put together: one piece with its true length, no validator and no range; HEAD as GET.
    * `status` is below 400, or the cloud's own error with its body cut.
+   * @throws Problem `too_much_unread`, `overloaded` where the client leaves too much unread
    */
-  send(answer: AssembledAnswer): OutcomeFields
+  send(answer: AssembledAnswer): MaybePromise<OutcomeFields>
   /** Aborted when the client goes away before it was answered. */
   readonly gone: AbortSignal
   /**

@@ -14,7 +14,8 @@ export function readForm(body: Buffer): QueryEntry[] {
   if (text === '') return []
   if (!/^[\x21-\x7e]*$/.test(text)) refuse('The form holds a character that must be encoded.')
   if (text.includes(';')) refuse('The form holds a semicolon that must be encoded.')
-  const parts = text.split('&')
+  // One more than is taken tells that there are too many, and no list of a million is made of them.
+  const parts = spaced(body).split('&', MAX_KEYS + 1)
   if (parts.length > MAX_KEYS) refuse('The form has too many fields.')
   return parts.map((part) => {
     const sign = part.indexOf('=')
@@ -24,9 +25,19 @@ export function readForm(body: Buffer): QueryEntry[] {
   })
 }
 
+const PLUS = 0x2b
+const SPACE = 0x20
+
+/** With each `+` as the space that it stands for: in a string a million of them take a while to replace. */
+function spaced(body: Buffer): string {
+  const bytes = Buffer.from(body)
+  for (let at = 0; at < bytes.length; at += 1) if (bytes[at] === PLUS) bytes[at] = SPACE
+  return bytes.toString('latin1')
+}
+
 function decode(part: string): string {
   try {
-    return decodeURIComponent(part.replaceAll('+', '%20'))
+    return decodeURIComponent(part)
   } catch (cause) {
     throw new Problem('invalid_body', { says: 'The form is not UTF-8 once decoded.', cause })
   }

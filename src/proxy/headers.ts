@@ -1,7 +1,7 @@
 /** Which headers pass, in both directions: allow-lists, and what the gate adds itself. */
 
 import { Problem } from '../domain/problem.ts'
-import type { UpstreamOrigin } from '../upstream/origin.ts'
+import type { HttpOrigin } from '../lib/http-url.ts'
 import type { RawRequest } from './exchange.ts'
 import {
   addTokens,
@@ -110,7 +110,7 @@ const neverReturned: ReadonlySet<string> = words(`
  */
 export function compileAnswerHeaders(
   returned: readonly string[],
-  origin: UpstreamOrigin,
+  origin: HttpOrigin,
 ): AnswerHeaders {
   const extra = returned.filter((name) => !neverReturned.has(name) && !isCors(name))
   const names = [...new Set([...fixedNames, ...extra])]

@@ -4,7 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Envelope, OutcomeFields } from '../audit/audit-log.ts'
 import type { ErrorShape } from '../domain/catalog.ts'
 import type { Problem } from '../domain/problem.ts'
-import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { Behalf, UpstreamRequest } from '../upstream/upstream.ts'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
+import { tendUnread, type Client, type Delivered } from './deliver.ts'
 import { endWithBody } from './early-end.ts'
 import type {
   AssembledAnswer,
@@ -16,12 +18,14 @@ import type {
   Hold,
   PassedRequest,
   RawRequest,
+  Standing,
 } from './exchange.ts'
 import { filterAnswer, type SmallWay } from './filter.ts'
 import type { Forwarder } from './forward.ts'
 import { headProblem, ownHeaders } from './headers.ts'
-import { readBody, refuseEncoded } from './read-body.ts'
+import { codingOf, refuseEncoded, RequestBody, type BodyLimits } from './read-body.ts'
 import { reject, type Sent } from './reject.ts'
+import { sendAssembled } from './send-assembled.ts'
 import { ResponseSink, serveSink } from './streams/event-sink.ts'
 import type { UpstreamFacts } from './answer-head.ts'
 
@@ -29,11 +33,14 @@ import type { UpstreamFacts } from './answer-head.ts'
 export type ExchangeParts = SmallWay & {
   forwarder: Forwarder
   shape: ErrorShape
-  /** Request bodies that are read whole. */
-  maxBodyBytes: number
+  /** Of requests that are read whole. */
+  bodies: BodyLimits
   /** What a client of an event stream may leave waiting. */
   streamBufferBytes: number
 }
+
+/** All whom the gate does not know count as one: whoever makes up tokens is not many. No API user has such a name. */
+const NOBODY = 'unknown callers'
 
 export class HttpExchange implements Exchange {
   readonly raw: RawRequest
@@ -42,7 +49,8 @@ export class HttpExchange implements Exchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #facts: UpstreamFacts = { status: undefined, requestId: undefined }
-  #body: Promise<Buffer> | undefined
+  readonly #body: RequestBody
+  #user = NOBODY
   #tokenEnds: string | undefined
   #gone: AbortController | undefined
 
@@ -55,6 +63,7 @@ export class HttpExchange implements Exchange {
     this.#parts = parts
     this.#request = request
     this.#response = response
+    this.#body = new RequestBody(request, response, parts.bodies)
     this.envelope = envelope
     this.raw = {
       method: request.method ?? '',
@@ -64,27 +73,33 @@ export class HttpExchange implements Exchange {
     }
   }
 
-  /** Read once: a form is looked into for a token first and described afterwards. */
   async body(): Promise<Buffer> {
     this.#refuseOddHead()
-    this.#body ??= readBody(this.#request, this.#response, this.#parts.maxBodyBytes)
-    return this.#body
+    return this.#body.whole()
   }
 
-  async bodyIfRead(): Promise<Buffer | undefined> {
-    // A body that was refused for its stated length has not been touched.
-    return this.#request.readableFlowing === null ? undefined : this.#body
+  async unknownBody(): Promise<Buffer> {
+    this.#refuseOddHead()
+    return this.#body.ofUnknown(this.envelope.address)
+  }
+
+  bodyIfRead(): Promise<Buffer | undefined> {
+    return this.#body.ifRead()
+  }
+
+  isOf(user: string): void {
+    this.#user = user
   }
 
   tokenEnds(atMs: number | undefined): void {
     this.#tokenEnds = atMs === undefined ? undefined : new Date(atMs).toISOString()
   }
 
-  async filter(request: UpstreamRequest, cut: Cut): Promise<OutcomeFields> {
+  async filter(request: UpstreamRequest, cut: Cut, behalf: Behalf): Promise<OutcomeFields> {
     this.#refuseOddHead()
     if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
-    return filterAnswer(this.#parts, request, cut, {
-      response: this.#response,
+    return filterAnswer(this.#parts, request, cut, behalf, {
+      ...this.#client(),
       requestId: this.envelope.requestId,
       facts: this.#facts,
       tokenEnds: this.#tokenEnds,
@@ -95,6 +110,7 @@ export class HttpExchange implements Exchange {
     request: UpstreamRequest,
     guard: BodyGuard,
     cut: Cut | undefined,
+    standing: Standing,
   ): Promise<OutcomeFields> {
     this.#refuseOddHead()
     refuseEncoded(this.#request)
@@ -103,22 +119,27 @@ export class HttpExchange implements Exchange {
     const authorization = { of: 'gate', credential } as const
     return this.#parts.forwarder.forward({
       ...this.#passage({ ...rest, authorization }),
-      ...{ guard, cut },
+      ...{ guard, cut, standing },
     })
   }
 
   async pass(request: PassedRequest, hold: (breakOff: BreakOff) => Hold): Promise<OutcomeFields> {
     this.#refuseOddHead()
     if (this.#clientIsGone()) return this.#outcome({ status: 0, bytes: 0 }, 'client_gone')
+    const guard = { kind: 'own_tokens', coding: codingOf(this.#request) } as const
     return this.#parts.forwarder.forward({
       ...this.#passage(request),
-      ...{ guard: { kind: 'own_tokens' }, cut: undefined, hold },
+      ...{ guard, cut: undefined, hold },
     })
+  }
+
+  #client(): Client {
+    return { user: this.#user, request: this.#request, response: this.#response }
   }
 
   #passage(request: PassedRequest) {
     return {
-      ...{ request, incoming: this.#request, response: this.#response },
+      ...{ request, user: this.#user, incoming: this.#request, response: this.#response },
       ...{ requestId: this.envelope.requestId, facts: this.#facts, tokenEnds: this.#tokenEnds },
     }
   }
@@ -136,8 +157,8 @@ export class HttpExchange implements Exchange {
     return gone.signal
   }
 
-  send(answer: AssembledAnswer): OutcomeFields {
-    const { status, contentType, body, upstream, list, retryAfterS } = answer
+  send(answer: AssembledAnswer): MaybePromise<OutcomeFields> {
+    const { status, upstream, list } = answer
     this.#refuseOddHead()
     this.#facts.status = upstream.status
     this.#facts.requestId = upstream.requestId
@@ -145,22 +166,14 @@ export class HttpExchange implements Exchange {
     if (this.#response.headersSent || this.#clientIsGone()) {
       return { ...this.#outcome({ status: 0, bytes: 0 }, 'client_gone'), ...record }
     }
-    const from = upstream.requestId === undefined ? {} : { 'x-request-id': upstream.requestId }
-    const headers = this.#parts.answerHeaders({
-      status,
-      headers: {
-        ...{ 'content-type': contentType, ...from },
-        ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-      },
-      mode: 'cut',
-      requestId: this.envelope.requestId,
-      // What came from upstream is not in this head.
-      credential: '',
-      tokenEnds: this.#tokenEnds,
+    const { requestId } = this.envelope
+    const head = { requestId, tokenEnds: this.#tokenEnds }
+    const settle = ({ bytes, ended }: Delivered) => ({
+      ...this.#outcome({ status, bytes }, ended),
+      ...record,
     })
-    headers.push('content-length', String(body.length))
-    const sent = endWithBody(this.#request, this.#response, status, headers, body)
-    return { ...this.#outcome(sent, 'answered'), ...record }
+    const delivered = sendAssembled(this.#parts, this.#client(), answer, head)
+    return delivered instanceof Promise ? delivered.then(settle) : settle(delivered)
   }
 
   async stream(serve: (sink: EventSink) => void | Promise<void>): Promise<OutcomeFields> {
@@ -195,6 +208,7 @@ export class HttpExchange implements Exchange {
     const list = [...ownHeaders(this.envelope.requestId, this.#tokenEnds), ...headers]
     if (status !== 204) list.push('content-length', String(bytes.length))
     const sent = endWithBody(this.#request, this.#response, status, list, bytes)
+    tendUnread(this.#parts.unread, this.#client())
     return this.#outcome(sent, 'answered')
   }
 
@@ -203,6 +217,7 @@ export class HttpExchange implements Exchange {
     const { requestId } = this.envelope
     const ends = this.#tokenEnds
     const sent = reject(this.#request, this.#response, problem, shape, requestId, ends)
+    tendUnread(this.#parts.unread, this.#client())
     return this.#outcome(sent, problem.code)
   }
 

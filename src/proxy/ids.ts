@@ -1,5 +1,6 @@
 /** Slugs, names and other spellings become ids before anything is decided; what cannot be resolved is denied. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
 import type { Catalog, ResourceSpec } from '../domain/catalog.ts'
 import type { DenyReason } from '../domain/decision.ts'
@@ -76,7 +77,7 @@ export function createIdResolver(
     maxAgeMs: number | undefined,
   ): Resolved | Promise<Resolved> {
     if (spelling === undefined) return inOrganization(place, principal)
-    const id = idOf(spelling, resources.device)
+    const id = canonicalId(resources.device, spelling)
     if (place.product === undefined) return lookUpDevice(id, spelling, place, principal, maxAgeMs)
     if (id === undefined) return outside('outside_devices')
     return inOrganization({ ...place, type: 'device', device: id }, principal)
@@ -150,13 +151,7 @@ function placeOf(organization: string | undefined, product: string | undefined):
 
 /** `undefined`: not named. `null`: named, and by no id. */
 function spelledAsId(spelling: string | undefined, spec: ResourceSpec): string | undefined | null {
-  return spelling === undefined ? undefined : (idOf(spelling, spec) ?? null)
-}
-
-/** The canonical id a spelling is, or undefined where it is no id. */
-export function idOf(spelling: string, { id, fold }: ResourceSpec): string | undefined {
-  const folded = fold === 'lower' ? spelling.toLowerCase() : spelling
-  return id.test(folded) ? folded : undefined
+  return spelling === undefined ? undefined : (canonicalId(spec, spelling) ?? null)
 }
 
 function outside(reason: 'outside_boundary' | 'outside_devices'): Resolved {

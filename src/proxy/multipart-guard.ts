@@ -1,9 +1,12 @@
 /** Reads the part headers of a multipart body while it streams past: only declared parts may go on. */
 
+import { Problem } from '../domain/problem.ts'
 import type { BodyGuard } from './exchange.ts'
 import { malformed, readPartHead, type PartHead } from './part-head.ts'
 
 const maxPartHead = 16 * 1024
+/** No product has a longer id. */
+const maxProduct = 64
 
 /** Never a part's name, whatever is declared: a token in a body is a second credential. */
 const forbiddenName = 'access_token'
@@ -12,13 +15,16 @@ const forbiddenName = 'access_token'
 const boundaryGrammar = /^[A-Za-z0-9'()+_,\-./:=?]{1,70}$/
 
 export type MultipartGuard = {
-  /** @throws Problem `invalid_body` at the first byte that cannot be right. Call before the piece is sent on. */
+  /**
+   * Call before the piece is sent on. @throws Problem `invalid_body` at the first byte that cannot be right;
+   * `forbidden` at a product that is out of reach
+   */
   inspect(piece: Buffer): void
   /** @throws Problem `invalid_body` where the body stops before its closing boundary. */
   end(): void
 }
 
-type State = 'start' | 'delimiter' | 'head' | 'content' | 'epilogue'
+type State = 'start' | 'delimiter' | 'head' | 'content' | 'product' | 'epilogue'
 
 /** @throws Problem `invalid_body` where the boundary is missing or odd */
 export function createMultipartGuard(
@@ -48,6 +54,8 @@ export function createMultipartGuard(
         return stepHead()
       case 'content':
         return stepContent()
+      case 'product':
+        return stepProduct()
       case 'epilogue':
         if (rest.length > 2 || !'\r\n'.startsWith(rest.toString('latin1'))) {
           throw malformed('something follows the closing boundary')
@@ -62,9 +70,19 @@ export function createMultipartGuard(
       throw malformed('a part head is too long')
     }
     if (end === -1) return false
-    admit(readPartHead(rest.toString('utf8', 0, end)))
+    const part = readPartHead(rest.toString('utf8', 0, end))
+    admit(part)
     // The last CRLF stays: an empty part's boundary follows it at once.
-    return take(end + 2, 'content')
+    return take(end + 2, guard.products.includes(part.name) ? 'product' : 'content')
+  }
+
+  /** Kept until its end: the cloud must have read the whole of what was decided. */
+  function stepProduct(): boolean {
+    const at = rest.indexOf(marker)
+    if (at === -1 && rest.length <= maxProduct + marker.length) return false
+    const product = rest.toString('latin1', 2, Math.max(2, at - 2))
+    if (at === -1 || guard.isInReach?.(product) !== true) throw new Problem('forbidden')
+    return stepContent()
   }
 
   function stepContent(): boolean {
@@ -92,7 +110,8 @@ export function createMultipartGuard(
         throw malformed('undeclared file')
       return
     }
-    if (!guard.fields.includes(name)) throw malformed('undeclared field')
+    if (!guard.fields.includes(name) && !guard.products.includes(name))
+      throw malformed('undeclared field')
     if (fieldsSeen.has(name)) throw malformed('repeated field')
     fieldsSeen.add(name)
   }

@@ -1,10 +1,11 @@
 /** Devices that a query or a body names beside the path. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Value } from '../domain/access-request.ts'
 import type { DevicePlace, ResourceSpec, Route } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import { valueAt, type Inputs } from './deeds.ts'
-import { idOf, type Named } from './ids.ts'
+import type { Named } from './ids.ts'
 
 /** Each is decided in the same turn. Without a product each is a look-up as well. */
 const MAX_IN_PRODUCT = 5_000
@@ -21,29 +22,32 @@ export type NamedDevices = {
 }
 
 const NOTHING: NamedDevices = { ids: [], reach: 'named' }
+const EVERY: NamedDevices = { ids: [], reach: 'all' }
 
 /**
  * @throws Problem `invalid_request`, `payload_too_large`
  */
 export function namedDevices(route: Route, inputs: Inputs, spec: ResourceSpec): NamedDevices {
+  if (route.reach === 'all') return EVERY
   if (route.devices.length === 0) return NOTHING
   refuseLookalikes(route, inputs)
-  const ids = route.devices.flatMap(({ in: where, key, list }) => {
-    const value = valueAt({ in: where, key }, inputs)
+  const values = route.devices.map(({ in: where, key }) => valueAt({ in: where, key }, inputs))
+  const most = Object.hasOwn(inputs.params, 'product') ? MAX_IN_PRODUCT : MAX_LOOKED_UP
+  if (values.reduce<number>((sum, value) => sum + countOf(value), 0) > most) {
+    throw new Problem('payload_too_large', { says: `More than ${most} devices are named.` })
+  }
+  const ids = route.devices.flatMap(({ key, list }, index) => {
+    const value = values[index]
     if (value === undefined) return []
     const items: readonly Value[] = isList(value) ? value : [value]
     // An empty list names no device, and to some clouds that means every one.
     if (isList(value) !== list || items.length === 0) refuseIds(key)
     return items.map((item) => {
-      const id = typeof item === 'string' ? idOf(item, spec) : refuseIds(key)
+      const id = typeof item === 'string' ? canonicalId(spec, item) : refuseIds(key)
       // It is sent on as it was written, so it must be written as it is decided.
       return id === undefined || id === item ? id : refuseIds(key)
     })
   })
-  const most = Object.hasOwn(inputs.params, 'product') ? MAX_IN_PRODUCT : MAX_LOOKED_UP
-  if (ids.length > most) {
-    throw new Problem('payload_too_large', { says: `More than ${most} devices are named.` })
-  }
   const reachesAll = route.devices.some((place) => isMissing(place, inputs))
   return { ids: [...new Set(ids)], reach: reachesAll ? 'all' : 'named' }
 }
@@ -80,6 +84,12 @@ function refuseIds(key: string): never {
   throw new Problem('invalid_request', { says: `"${key}" must name devices by their ids.` })
 }
 
+/** Before any of them is looked at. */
+function countOf(value: Value | undefined): number {
+  if (value === undefined) return 0
+  return isList(value) ? value.length : 1
+}
+
 function isList(value: Value): value is readonly Value[] {
   return Array.isArray(value)
 }
@@ -95,7 +105,7 @@ export function requireAgreement(
   spec: ResourceSpec,
 ): void {
   if (device === undefined || others.length === 0) return
-  const id = idOf(device, spec)
+  const id = canonicalId(spec, device)
   if (id === undefined || others.some((other) => other !== id)) {
     throw new Problem('invalid_request', { says: 'Path and body name different devices.' })
   }

@@ -2,13 +2,15 @@
 
 import type { DecisionFields, OutcomeFields } from '../audit/audit-log.ts'
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
-import type { Catalog, Method, Route } from '../domain/catalog.ts'
+import type { Catalog, Route } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
+import { methods } from '../domain/words.ts'
+import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Tokens } from '../store/tokens.ts'
 import type { UpstreamCredentials } from '../upstream/credentials.ts'
 import type { Quota } from '../upstream/quota.ts'
 import { asItCame, loggedPath } from './as-it-came.ts'
-import type { Observee, Stranger } from './caller.ts'
+import { knownByNow, type Observee, type Stranger } from './caller.ts'
 import type { Credential } from './credentials.ts'
 import type { Decide } from './decide.ts'
 import type { Asked, Describe } from './describe.ts'
@@ -35,7 +37,8 @@ export type Observe = (
 export type ObserveParts = SelfParts &
   Memory & {
     catalog: Catalog
-    tokens: Pick<Tokens, 'confirm' | 'revoke'>
+    tokens: Pick<Tokens, 'authenticate' | 'confirm' | 'revoke'>
+    policy: Pick<PolicyEngine, 'fromElsewhere'>
     matchRoute: MatchRoute
     describe: Describe
     /** Costs the cloud next to nothing, for anybody may ask. */
@@ -66,7 +69,6 @@ type Seen = {
 const STRANGERS = 'unknown callers'
 /** What they may take of the clients' quota: the rest is for those whom the gate knows. */
 const STRANGERS_PART = 0.8
-const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const nowhere: Resource = { type: 'none' }
 
 export function createObserve(parts: ObserveParts): Observe {
@@ -92,7 +94,11 @@ export function createObserve(parts: ObserveParts): Observe {
     await record.observe(seen, observed)
     const pass = () => exchange.pass(request, (end) => parts.passages.hold(caller, end))
     const target = seen.upstreamTarget ?? request.target
-    if (caller.kind === 'stranger') return passStranger(exchange, seen, target, pass)
+    if (caller.kind === 'stranger') {
+      // Adopted and revoked while it was described and recorded.
+      await knownByNow(tokens, caller)
+      return passStranger(exchange, seen, target, pass)
+    }
     await tokens.confirm(caller.principal)
     const send = () => noted(parts.quota, caller.principal.user, pass)
     return writes(exchange) ? forgetting(parts, seen.requests, target, send) : send()
@@ -136,7 +142,8 @@ export function createObserve(parts: ObserveParts): Observe {
       const { principal } = caller
       const asked = await parts.describe(exchange, route, params, credential, principal)
       seen = { ...seen, ...found(asked) }
-      const result = await parts.decide(principal, asked, record.context)
+      const elsewhere = parts.policy.fromElsewhere(principal, record.context.address)
+      const result = elsewhere ?? (await parts.decide(principal, asked, record.context))
       return { ...seen, result, ...(wouldCut(asked, result) && { would: 'filter' as const }) }
     } catch (thrown) {
       const problem = Problem.from(thrown)
@@ -159,7 +166,7 @@ export function createObserve(parts: ObserveParts): Observe {
     }
     const kind = kindFor(raw.method)
     // The cloud may know a method of it that the catalog does not.
-    const kinds = kind === 'method_not_allowed' ? METHODS.map(kindFor) : [kind]
+    const kinds = kind === 'method_not_allowed' ? methods.map(kindFor) : [kind]
     return kinds.some((one) => one === 'self' || one === 'refused_route')
   }
 

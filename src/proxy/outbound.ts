@@ -8,6 +8,8 @@ import { hasBody } from './early-end.ts'
 export type OutboundOwner = {
   failed(error: Error): void
   answered(answer: IncomingMessage): void
+  /** All of the request has been handed to the connection. */
+  sent(): void
   readonly state: 'waiting' | 'answering' | 'settled'
 }
 

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Value } from '../domain/access-request.ts'
 import type { BodySpec } from '../domain/catalog.ts'
+import { Problem } from '../domain/problem.ts'
 import { type Keys, refuse } from './body-fields.ts'
 import { createMultipartGuard } from './multipart-guard.ts'
 import { readPartHead } from './part-head.ts'
@@ -13,13 +14,14 @@ type Part = { name: string; text: string }
 /**
  * Files become lists of their lines, fields plain texts. Every file must be there and nothing may come twice.
  * @returns the keys, and a body with a boundary of our own that says just that
- * @throws Problem `invalid_body`
+ * @throws Problem `invalid_body`, `payload_too_large`
  */
 export function readParts(
   body: Buffer,
   spec: PartsSpec,
   boundary: string,
 ): { keys: Keys; bytes: Buffer; sentAs: string } {
+  boundLines(body)
   const keys = new Map<string, Value>()
   for (const { name, text } of split(body, spec, boundary)) {
     if (keys.has(name)) refuse('A part of the body is repeated.')
@@ -29,12 +31,25 @@ export function readParts(
   return { keys: Object.fromEntries(keys), ...written(keys) }
 }
 
+/** Of the whole body, as many as JSON may hold values; counted before anything is made of them. */
+const MAX_LINES = 20_000
+const LINE_FEED = 0x0a
+
+function boundLines(body: Buffer): void {
+  let lines = 0
+  for (let at = 0; at < body.length; at += 1) if (body[at] === LINE_FEED) lines += 1
+  if (lines <= MAX_LINES) return
+  throw new Problem('payload_too_large', { says: `The body has more than ${MAX_LINES} lines.` })
+}
+
 /** Nothing within a part, and nothing that is not UTF-8. */
 const PLAIN = /^(?:text\/[\w.+-]+|application\/octet-stream) *(?:; *charset="?utf-8"?)? *$/i
 
 /** The guard knows the grammar: what it lets pass has its boundaries at line starts, and nothing around them. */
 function* split(body: Buffer, { texts, fields }: PartsSpec, boundary: string): Generator<Part> {
-  const guard = createMultipartGuard({ kind: 'multipart', boundary, files: texts, fields })
+  const guard = createMultipartGuard({
+    ...{ kind: 'multipart', boundary, files: texts, fields, products: [] },
+  })
   guard.inspect(body)
   guard.end()
   const delimiter = Buffer.from(`\r\n--${boundary}`)

@@ -2,10 +2,12 @@
 
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../domain/clock.ts'
+import type { Principal } from '../domain/principal.ts'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Tokens } from '../store/tokens.ts'
-import type { ObservedUntil, Observee, Stranger } from './caller.ts'
+import { knownByNow, type ObservedUntil, type Observee, type Stranger } from './caller.ts'
 import type { BreakOff, Hold } from './exchange.ts'
-import { endedBy } from './streams/rights.ts'
+import { askAgain, endedBy, isAskedTooLong, tickMs, type OpenToken } from './open-token.ts'
 
 export interface Passages extends Disposable {
   /** Kept an eye on until it is disposed of. */
@@ -13,7 +15,7 @@ export interface Passages extends Disposable {
 }
 
 export type PassagesParts = {
-  tokens: Pick<Tokens, 'recheck'>
+  tokens: Pick<Tokens, 'authenticate' | 'recheck'>
   observedUntil: ObservedUntil
   audit: Pick<AuditLog, 'state'>
   clock: Clock
@@ -22,17 +24,13 @@ export type PassagesParts = {
   recheckMs: number
 }
 
-type Passage = {
+type Passage = OpenToken & {
   caller: Observee | Stranger
   breakOff: BreakOff
-  /** Since when the store is being asked about its token; monotonic milliseconds. */
-  askingSinceMs: number | undefined
   hasNoEnd: boolean
 }
 
-const tickMs = 250
-/** As long as the store may take over a token, and the audit log be unwritable: with a look each `tickMs` 1 s and 2 s at most. */
-const storeMs = 700
+/** As long as the audit log may be unwritable: with a look each `tickMs` 2 s at most. */
 const auditMs = 1_700
 
 export function createPassages(parts: PassagesParts): Passages {
@@ -40,29 +38,29 @@ export function createPassages(parts: PassagesParts): Passages {
   const open = new Set<Passage>()
   let illSinceMs: number | undefined
 
-  function endOf({ caller, askingSinceMs }: Passage, nowMs: number): string | undefined {
+  function endOf(passage: Passage, nowMs: number): string | undefined {
     if (illSinceMs !== undefined && nowMs - illSinceMs >= auditMs) return 'audit_unavailable'
-    if (nowMs - (askingSinceMs ?? nowMs) >= storeMs) return 'store_unavailable'
+    if (isAskedTooLong(passage, nowMs)) return 'store_unavailable'
+    const { caller } = passage
     const principal = caller.kind === 'stranger' ? undefined : caller.principal
     return observedUntil(principal, clock.now()) === undefined ? 'observation_over' : undefined
   }
 
+  /** A stranger's token may be adopted meanwhile, and from then on it dies as any other. */
+  function askOfStranger(passage: Passage, caller: Stranger): MaybePromise<void> {
+    const settle = (principal: Principal | undefined) => {
+      if (principal === undefined) return
+      passage.caller = { kind: 'observed', principal, observed: caller.observed, flaw: undefined }
+    }
+    const found = knownByNow(tokens, caller)
+    return found instanceof Promise ? found.then(settle) : settle(found)
+  }
+
   function askOfToken(passage: Passage, nowMs: number): void {
     const { caller, breakOff } = passage
-    if (caller.kind === 'stranger' || passage.askingSinceMs !== undefined) return
-    try {
-      const asked = tokens.recheck(caller.principal)
-      if (!(asked instanceof Promise)) return
-      passage.askingSinceMs = nowMs
-      asked.then(
-        () => {
-          passage.askingSinceMs = undefined
-        },
-        (thrown: unknown) => breakOff(endedBy(thrown)),
-      )
-    } catch (thrown) {
-      breakOff(endedBy(thrown))
-    }
+    const ask = () =>
+      caller.kind === 'stranger' ? askOfStranger(passage, caller) : tokens.recheck(caller.principal)
+    askAgain(passage, nowMs, ask, (thrown) => breakOff(endedBy(thrown)))
   }
 
   function look(): void {

@@ -1,6 +1,6 @@
 /** The head of an observed answer: as the cloud sent it, but for what belongs to one connection and what names requests. */
 
-import type { UpstreamOrigin } from '../upstream/origin.ts'
+import type { HttpOrigin } from '../lib/http-url.ts'
 import {
   addTokens,
   blot,
@@ -20,7 +20,7 @@ const neverPassed: ReadonlySet<string> = new Set([
 ])
 
 /** A flat name-value list without the answer's length. */
-export function passedHeaders(head: AnswerHead, origin: UpstreamOrigin): string[] {
+export function passedHeaders(head: AnswerHead, origin: HttpOrigin): string[] {
   const { headers, requestId, credential, tokenEnds } = head
   const named = addTokens(undefined, headers.connection ?? '')
   const list = ['x-request-id', requestId]

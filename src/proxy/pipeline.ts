@@ -5,11 +5,11 @@ import type { Catalog } from '../domain/catalog.ts'
 import { Problem, type ProblemCode } from '../domain/problem.ts'
 import type { PolicyEngine } from '../policy/policy-engine.ts'
 import type { Tokens } from '../store/tokens.ts'
-import { endsSoon, type Identify } from './caller.ts'
+import { endsSoon, soleCredential, type Identify } from './caller.ts'
 import { findCredential } from './credentials.ts'
 import type { Decide } from './decide.ts'
 import type { Describe } from './describe.ts'
-import type { Enforce } from './enforce.ts'
+import { refusalOf, type Enforce } from './enforce.ts'
 import type { Exchange } from './exchange.ts'
 import type { Observe } from './observe.ts'
 import { requirePlainHead } from './plain-head.ts'
@@ -40,6 +40,9 @@ const FAULTS: ReadonlySet<ProblemCode> = new Set([
   'internal',
   'unfilterable_answer',
   'upstream_refused',
+  'upstream_failed',
+  'upstream_timeout',
+  'attribute_unavailable',
 ])
 
 export type Pipeline = (exchange: Exchange) => Promise<void>
@@ -55,9 +58,16 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       const target = canonicalTarget(exchange.raw.target) //                  -> canonical target
       const credential = await findCredential(exchange, target, catalog.credentials) // -> token
       record.claim(credential.token)
-      const caller = await identify(credential, atMs) //                      -> API user
+      const found = await identify(credential, record.context) //             -> API user
+      if (found.kind === 'outside') {
+        record.identify(found.principal, credential.target)
+        await record.deny(found.denial) //                                    -> from where: before all else
+        throw refusalOf(found.denial)
+      }
+      const caller = await soleCredential(exchange, credential, found, catalog.credentials)
       if (caller.kind !== 'stranger') {
         record.identify(caller.principal, credential.target)
+        exchange.isOf(caller.principal.user)
         exchange.tokenEnds(endsSoon(caller.principal, atMs, parts.warnBeforeMs))
       }
       if (caller.kind !== 'enforced') {

@@ -28,6 +28,8 @@ export type RecordParts = Pick<PipelineParts, 'audit' | 'policy' | 'durability'>
 /** A class, so that a request costs one object and no closures. */
 export class RequestRecord {
   readonly context: RequestContext
+  /** Of the policies it was decided under. */
+  revision: string
   readonly #parts: RecordParts
   readonly #exchange: Exchange
   readonly #entry: AuditEntry
@@ -41,6 +43,7 @@ export class RequestRecord {
     const { requestId, atMs, address } = exchange.envelope
     this.context = { requestId, atMs, address }
     this.#parts = parts
+    this.revision = parts.policy.revision
     this.#exchange = exchange
     this.#entry = parts.audit.open(exchange.envelope)
   }
@@ -80,6 +83,12 @@ export class RequestRecord {
     return this.#commit({ target, requests, result, observed, enforcement: 'observe' }, durability)
   }
 
+  /** Writes down what was denied before it was known what is asked. @throws Problem `audit_unavailable` */
+  deny(result: DecisionFields['result'] & { outcome: 'deny' }): Promise<void> {
+    const target = `/${this.#target?.segments.map(encodeSegment).join('/') ?? ''}`
+    return this.#commit({ target, requests: [], result, enforcement: 'reject' }, 'read')
+  }
+
   /** Writes down a refusal that came before the decision record; returns what the client is told. */
   async refuse(problem: Problem): Promise<Problem> {
     if (this.#stage === 'unknown') {
@@ -92,9 +101,7 @@ export class RequestRecord {
     }
     if (this.#stage !== 'identified') return problem
     try {
-      const target = `/${this.#target?.segments.map(encodeSegment).join('/') ?? ''}`
-      const result = { outcome: 'deny', reason: problem.code } as const
-      await this.#commit({ target, requests: [], result, enforcement: 'reject' }, 'read')
+      await this.deny({ outcome: 'deny', reason: problem.code })
       return problem
     } catch (thrown) {
       return Problem.from(thrown)
@@ -117,10 +124,11 @@ export class RequestRecord {
     const { policy } = this.#parts
     const principal = this.#principal
     this.#stage = 'committed'
+    this.revision = policy.revision
     const fields: DecisionFields = {
       user: principal?.user,
       tokenId: principal?.tokenId,
-      revision: policy.revision,
+      revision: this.revision,
       grant: principal && policy.userOf(principal)?.grantHash,
       issuedGrant: principal?.issuedHash,
       route: this.#route?.id,

@@ -37,6 +37,9 @@ function publicSentence(problem: Problem): string {
   return new Problem('forbidden').says
 }
 
+/** What is over its limit or cannot be reached may be back at once. */
+const soonS = 1
+
 function errorHeaders(
   problem: Problem,
   requestId: string,
@@ -45,7 +48,8 @@ function errorHeaders(
 ): string[] {
   const list = ownHeaders(requestId, tokenEnds)
   if (problem.status === 401) list.push('www-authenticate', 'Bearer')
-  if (problem.retryAfterS !== undefined) list.push('retry-after', String(problem.retryAfterS))
+  const { retryAfterS = problem.status === 503 ? soonS : undefined } = problem
+  if (retryAfterS !== undefined) list.push('retry-after', String(retryAfterS))
   for (const [name, value] of Object.entries(problem.headers)) list.push(name, value)
   list.push('content-length', String(length))
   return list

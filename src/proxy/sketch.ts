@@ -1,11 +1,11 @@
 /** What a request is about as far as its path and query say it: for the record of what cannot be described better. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { AccessRequest, Resource } from '../domain/access-request.ts'
 import type { Catalog, Route } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import type { CanonicalTarget } from '../domain/target.ts'
 import { questionOf } from './deeds.ts'
-import { idOf } from './ids.ts'
 
 const noBody = {
   contentType: '',
@@ -39,7 +39,7 @@ function placeIn(
 ): Resource {
   const place: Resource = { type: 'none' }
   for (const type of ['organization', 'product', 'device'] as const) {
-    const id = idOf(params[type] ?? '', resources[type])
+    const id = canonicalId(resources[type], params[type] ?? '')
     if (id === undefined) continue
     place.type = type
     place[type] = id

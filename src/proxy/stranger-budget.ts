@@ -2,6 +2,7 @@
 
 import type { Clock } from '../domain/clock.ts'
 import { Problem } from '../domain/problem.ts'
+import { addressBlock } from '../lib/address-block.ts'
 
 export type StrangerBudget = {
   /** @throws Problem `rationed`, with the seconds until there is room */
@@ -10,7 +11,7 @@ export type StrangerBudget = {
 
 export type StrangerBudgetOptions = {
   clock: Pick<Clock, 'monotonic'>
-  /** Of one address. */
+  /** Of one address; of IPv6 one /64. */
   perMinute: number
   /** Of all of them: what they can write to the log in a minute is bounded by it. */
   allPerMinute: number
@@ -22,7 +23,7 @@ const says = 'Too many requests of callers that the gate does not know; try agai
 export function createStrangerBudget(options: StrangerBudgetOptions): StrangerBudget {
   const { clock, perMinute, allPerMinute } = options
   /** Never more than `allPerMinute`: who is refused is not counted. */
-  const byAddress = new Map<string, number>()
+  const byBlock = new Map<string, number>()
   let sinceMs = clock.monotonic()
   let all = 0
 
@@ -32,15 +33,16 @@ export function createStrangerBudget(options: StrangerBudgetOptions): StrangerBu
       if (nowMs - sinceMs >= minuteMs) {
         sinceMs = nowMs
         all = 0
-        byAddress.clear()
+        byBlock.clear()
       }
-      const mine = byAddress.get(address) ?? 0
+      const block = addressBlock(address)
+      const mine = byBlock.get(block) ?? 0
       if (all >= allPerMinute || mine >= perMinute) {
         const retryAfterS = Math.max(1, Math.ceil((sinceMs + minuteMs - nowMs) / 1_000))
         throw new Problem('rationed', { says, retryAfterS })
       }
       all += 1
-      byAddress.set(address, mine + 1)
+      byBlock.set(block, mine + 1)
     },
   }
 }

@@ -1,5 +1,6 @@
 /** Describes what callers ask whom the gate does not know: by what stands in the request, and a few look-ups for all of them. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Resource } from '../domain/access-request.ts'
 import type { Catalog } from '../domain/catalog.ts'
 import type { Clock } from '../domain/clock.ts'
@@ -7,7 +8,7 @@ import { Problem } from '../domain/problem.ts'
 import type { Directory } from '../upstream/directory.ts'
 import type { Stranger } from './caller.ts'
 import { createDescribe, type Describe } from './describe.ts'
-import { idOf, type IdResolver, type Named } from './ids.ts'
+import type { IdResolver, Named } from './ids.ts'
 
 export type StrangersParts = {
   catalog: Catalog
@@ -28,7 +29,7 @@ export function createDescribeStranger(parts: StrangersParts): Describe<Stranger
 
   async function inPlace(place: Resource, spelling: string | undefined): Promise<Resource> {
     if (spelling === undefined) return place
-    const id = idOf(spelling, resources.device)
+    const id = canonicalId(resources.device, spelling)
     const device: Resource = { ...place, type: 'device', ...(id !== undefined && { device: id }) }
     if (place.product !== undefined) return id === undefined ? place : device
     const known = id === undefined ? undefined : directory.placed(id)
@@ -42,12 +43,12 @@ export function createDescribeStranger(parts: StrangersParts): Describe<Stranger
   async function placeOf({ organization, product }: Named): Promise<Resource> {
     const place: Resource = { type: 'none' }
     if (organization !== undefined) {
-      const id = idOf(organization, resources.organization)
+      const id = canonicalId(resources.organization, organization)
       const found = id ?? (await lookUp(() => directory.organization(organization, everyStranger)))
       if (found !== undefined) Object.assign(place, { type: 'organization', organization: found })
     }
     if (product !== undefined) {
-      const id = idOf(product, resources.product)
+      const id = canonicalId(resources.product, product)
       const found = id ?? (await lookUp(() => directory.product(product, everyStranger)))?.id
       if (found !== undefined) Object.assign(place, { type: 'product', product: found })
     }

@@ -4,67 +4,101 @@ import type { IncomingMessage } from 'node:http'
 import type { OutcomeFields } from '../audit/audit-log.ts'
 import { Problem } from '../domain/problem.ts'
 import { answerHeadProblem, refusalProblem } from '../upstream/answer-head.ts'
+import type { Entrant } from '../upstream/places.ts'
+import { isEventStream, noteAnswer } from './answer-head.ts'
+import { BodyUp } from './body-up.ts'
 import { breakConnection } from './break-connection.ts'
-import { offBrokenBody, onBrokenBody } from './broken-body.ts'
 import { collect } from './collect.ts'
 import { cutAnswer } from './cut.ts'
+import { deliver } from './deliver.ts'
 import { drainOrClose, expectsContinue } from './early-end.ts'
-import { createBodyWatch, type BodyWatch } from './body-watch.ts'
 import type { Cut, Hold } from './exchange.ts'
-import type { ForwarderOptions, Passage } from './forward.ts'
-import { isEventStream, noteAnswer } from './answer-head.ts'
+import type { Passage, TransferParts } from './forward.ts'
+import { endedBy } from './open-token.ts'
 import { streamsBody, type Outbound, type OutboundOwner, type Tether } from './outbound.ts'
-import { createRedactor, redactWhole } from './redact.ts'
+import { pipeDown } from './pipe-down.ts'
+import { redactWhole } from './redact.ts'
 
-export class Transfer implements OutboundOwner {
+export class Transfer implements OutboundOwner, Entrant {
   readonly outcome: Promise<OutcomeFields>
+  readonly user: string
+  readonly own = false
+  readonly passage: Passage
   readonly #settle: PromiseWithResolvers<OutcomeFields>
-  readonly #passage: Passage
-  readonly #options: ForwarderOptions
-  readonly #watch: BodyWatch
+  readonly #parts: TransferParts
+  readonly #body: BodyUp
   readonly #timer: NodeJS.Timeout
   #state: 'waiting' | 'answering' | 'settled' = 'waiting'
+  /** All of the request has gone up. */
+  #isUp = false
   #outbound: Outbound | undefined
   #tether: Tether | undefined
   #holding: Hold | undefined
+  #watching: Disposable | undefined
+  #unread: Disposable | undefined
   #bytes = 0
 
-  constructor(passage: Passage, options: ForwarderOptions) {
-    this.#passage = passage
-    this.#options = options
+  constructor(passage: Passage, parts: TransferParts) {
+    this.passage = passage
+    this.user = passage.user
+    this.#parts = parts
     this.#settle = Promise.withResolvers()
     this.outcome = this.#settle.promise
-    this.#watch = createBodyWatch(passage.guard)
-    this.#timer = setTimeout(this.#late, options.firstByteTimeoutMs)
+    this.#body = new BodyUp(passage.incoming, passage.guard, {
+      push: (piece) => this.#outbound?.push(piece) !== false,
+      moved: () => void this.#timer.refresh(),
+      failed: this.#refused,
+      gone: this.#clientClosed,
+    })
+    this.#timer = setTimeout(this.#late, parts.firstByteTimeoutMs)
+    const { response, hold, standing } = passage
+    response.on('close', this.#clientClosed).on('finish', this.#finished)
+    this.#holding = hold?.(this.#breakOff)
+    this.#watching = standing?.watch(this.#mayNot)
   }
 
   get state(): 'waiting' | 'answering' | 'settled' {
     return this.#state
   }
 
-  begin(outbound: Outbound, tether: Tether): void {
+  /** Whoever waited may have lost the right meanwhile. */
+  go(waited: boolean): void {
+    try {
+      const confirmed = waited ? this.passage.standing?.confirm?.() : undefined
+      if (!(confirmed instanceof Promise)) return this.#go()
+      confirmed.then(this.#go, this.#refused)
+    } catch (thrown) {
+      this.#refused(thrown)
+    }
+  }
+
+  readonly #go = (): void => {
+    if (this.#state === 'settled') return
+    this.#timer.refresh()
+    this.#parts.send(this)
+  }
+
+  sends(outbound: Outbound, tether: Tether): void {
     this.#outbound = outbound
     this.#tether = tether
-    const { incoming, response, request, hold } = this.#passage
-    this.#holding = hold?.(this.#breakOff)
-    response.on('close', this.#clientClosed)
-    response.on('finish', this.#finished)
+    const { incoming, response, request } = this.passage
     if (!streamsBody(incoming, request)) {
       if (request.body !== undefined) outbound.push(request.body)
       outbound.push(null)
       return
     }
-    onBrokenBody(incoming, this.#bodyFailed)
-    incoming.on('error', this.#clientClosed)
-    incoming.on('end', this.#bodyEnded)
-    incoming.on('data', this.#bodyPiece)
-    incoming.pause()
+    this.#body.begin()
     if (expectsContinue(incoming)) response.writeContinue()
   }
 
   /** Upstream wants more of the body. */
   pull(): void {
-    if (this.#state !== 'settled') this.#passage.incoming.resume()
+    if (this.#state !== 'settled') this.#body.pull()
+  }
+
+  /** Upstream has been handed all of the request. */
+  sent(): void {
+    this.#isUp = true
   }
 
   failed(error: Error): void {
@@ -77,20 +111,21 @@ export class Transfer implements OutboundOwner {
   answered(answer: IncomingMessage): void {
     if (this.#state !== 'waiting') return void answer.destroy()
     clearTimeout(this.#timer)
-    const { request, response, requestId, facts, hold, tokenEnds } = this.#passage
+    const { request, response, requestId, facts, hold, tokenEnds } = this.passage
     const { authorization } = request
     const status = answer.statusCode ?? 0
     noteAnswer(facts, status, answer.headers)
-    const { cut } = this.#passage
+    const { cut } = this.passage
     const use = cut === undefined ? 'passed' : 'read'
     // A client that is refused with its own token must hear of it.
-    const refusal = authorization.of === 'gate' ? refusalProblem(status) : undefined
+    const refusal =
+      authorization.of === 'gate' ? refusalProblem(status, authorization.credential) : undefined
     const problem = refusal ?? answerHeadProblem(status, answer.headers, use)
     if (problem !== undefined) return this.#end(problem, problem.code)
     this.#state = 'answering'
     const credential = authorization.of === 'gate' ? authorization.credential.reveal() : ''
     if (cut !== undefined) return this.#sendCut(answer, cut, credential)
-    const headers = this.#options.answerHeaders({
+    const headers = this.#parts.answerHeaders({
       status,
       headers: answer.headers,
       mode: hold === undefined ? 'stream' : 'passed',
@@ -106,77 +141,57 @@ export class Transfer implements OutboundOwner {
 
   /** An answer with keys to cut is read whole, however large the upload was: nothing is sent before it is cut. */
   #sendCut(answer: IncomingMessage, cut: Cut, credential: string): void {
-    const { response, requestId, tokenEnds } = this.#passage
+    const { incoming, response, requestId, tokenEnds } = this.passage
     const status = answer.statusCode ?? 0
-    collect(answer, this.#options.maxAnswerBytes)
+    collect(answer, this.#parts.maxAnswerBytes)
       .then((whole) => {
         if (this.#state !== 'answering') return
         const kept = cutAnswer({ status, headers: answer.headers, body: whole }, cut)
         const body = redactWhole(kept.body, credential)
         const head = { status, headers: answer.headers, mode: kept.mode, requestId, credential }
-        const headers = this.#options.answerHeaders({ ...head, tokenEnds })
+        const headers = this.#parts.answerHeaders({ ...head, tokenEnds })
         if (status !== 204) headers.push('content-length', String(body.length))
         this.#bytes = body.length
         response.writeHead(status, headers)
-        response.end(body)
+        const client = { user: this.user, request: incoming, response, breakOff: this.#breakOff }
+        void deliver(this.#parts.unread, client, body)
       })
       .catch((error: Error) => this.failed(error))
   }
 
   #pipe(answer: IncomingMessage, credential: string): void {
-    const { response } = this.#passage
-    const redactor = createRedactor(credential)
-    const send = (piece: Buffer) => {
-      this.#bytes += piece.length
-      return piece.length === 0 || response.write(piece)
-    }
-    const resume = () => answer.resume()
-    response.on('drain', resume)
-    answer.on('data', (chunk: Buffer) => {
-      if (this.#state === 'answering' && !send(redactor.push(chunk))) answer.pause()
+    const { response } = this.passage
+    this.#unread = this.#parts.unread.watch({
+      user: this.user,
+      left: () => response.writableLength,
+      taken: () => this.#bytes - response.writableLength,
+      waitsItsTurn: () => response.socket === null,
+      breakOff: this.#breakOff,
     })
-    answer.on('end', () => {
-      // An answer that broke off ends too; only `complete` tells them apart (F04).
-      if (this.#state !== 'answering') return
-      if (!answer.complete) return this.failed(new Error('upstream answer cut short'))
-      send(redactor.flush())
-      response.end()
-    })
-    answer.on('error', (error) => this.failed(error))
-    answer.on('close', () => {
-      response.off('drain', resume)
-      if (!answer.complete) this.failed(new Error('upstream answer cut short'))
+    pipeDown(answer, response, credential, {
+      isOpen: () => this.#state === 'answering',
+      failed: (error) => this.failed(error),
+      wrote: (bytes) => {
+        this.#bytes += bytes
+      },
     })
   }
 
   readonly #late = (): void => {
-    this.#end(new Problem('upstream_timeout'), 'upstream_timeout')
+    const wentUp = this.#outbound !== undefined
+    this.#refused(
+      wentUp ? new Problem('upstream_timeout') : new Problem('overloaded', { retryAfterS: 1 }),
+    )
   }
 
-  readonly #bodyPiece = (piece: Buffer): void => {
-    this.#timer.refresh()
-    const next = this.#watched(() => this.#watch.push(piece))
-    if (next === undefined || next.length === 0) return
-    if (this.#outbound?.push(next) === false) this.#passage.incoming.pause()
+  /** What has gone up whole cannot be called back, and the answer to it is told unless it has no end in sight. */
+  readonly #mayNot = (problem: Problem): void => {
+    const isPiped = this.#state === 'answering' && this.passage.cut === undefined
+    if (isPiped || !this.#isUp) this.#end(problem, endedBy(problem))
   }
 
-  readonly #bodyEnded = (): void => {
-    const rest = this.#watched(() => this.#watch.end())
-    if (rest === undefined) return
-    if (rest.length > 0) this.#outbound?.push(rest)
-    this.#outbound?.push(null)
-  }
-
-  #watched(look: () => Buffer): Buffer | undefined {
-    try {
-      return look()
-    } catch (error) {
-      this.#bodyFailed(Problem.from(error))
-      return undefined
-    }
-  }
-
-  readonly #bodyFailed = (problem: Problem): void => {
+  readonly #refused = (thrown: unknown): void => {
+    const problem = Problem.from(thrown)
     this.#end(problem, problem.code)
   }
 
@@ -190,15 +205,15 @@ export class Transfer implements OutboundOwner {
     if (this.#state === 'settled') return
     this.#close()
     this.#settle.resolve(this.#fields('answered'))
-    drainOrClose(this.#passage.incoming)
+    drainOrClose(this.passage.incoming)
   }
 
   /** Before the answer's head a problem is the pipeline's to tell; after it the client must see a broken answer. */
   #end(problem: Problem, ended: string): void {
     if (this.#state === 'settled') return
     // All has been handed over; only the last bytes are on their way to the client.
-    if (this.#state === 'answering' && this.#passage.response.writableEnded) return
-    if (this.#passage.response.headersSent) return this.#breakOff(ended)
+    if (this.#state === 'answering' && this.passage.response.writableEnded) return
+    if (this.passage.response.headersSent) return this.#breakOff(ended)
     this.#close()
     this.#settle.reject(problem)
   }
@@ -206,27 +221,23 @@ export class Transfer implements OutboundOwner {
   readonly #breakOff = (ended: string): void => {
     if (this.#state === 'settled') return
     this.#close()
-    breakConnection(this.#passage)
+    breakConnection(this.passage)
     this.#settle.resolve(this.#fields(ended))
   }
 
   #close(): void {
     this.#state = 'settled'
     clearTimeout(this.#timer)
-    this.#holding?.[Symbol.dispose]()
-    const { incoming, response } = this.#passage
-    response.off('close', this.#clientClosed).off('finish', this.#finished)
-    incoming.off('data', this.#bodyPiece).off('end', this.#bodyEnded)
-    incoming.off('error', this.#clientClosed)
-    offBrokenBody(incoming, this.#bodyFailed)
-    // A late reset of the client's side must find a listener.
-    incoming.on('error', () => {})
+    for (const held of [this.#holding, this.#watching, this.#unread]) held?.[Symbol.dispose]()
+    this.#body.close()
+    this.passage.response.off('close', this.#clientClosed).off('finish', this.#finished)
     this.#tether?.cut()
     this.#outbound?.destroy()
+    this.#parts.left(this)
   }
 
   #fields(ended: string): OutcomeFields {
-    const { response, facts } = this.#passage
+    const { response, facts } = this.passage
     return {
       status: response.headersSent ? response.statusCode : 0,
       upstreamStatus: facts.status,

@@ -9,7 +9,7 @@ import type { Principal } from '../domain/principal.ts'
 import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { LastUsed } from './last-used.ts'
 import type { Store } from './store.ts'
-import type { Today, Tokens } from './tokens.ts'
+import { DeadToken, type Today, type Tokens } from './tokens.ts'
 
 export type AuthenticatorOptions = {
   store: Pick<Store, 'tokens' | 'changes'>
@@ -26,6 +26,9 @@ type Stands = {
   /** How long it lives without use, as it is today. */
   idleMs: number | undefined
 }
+
+type IsUse = NonNullable<Parameters<Tokens['authenticate']>[1]>
+const always = () => true
 
 /** How often an open stream counts as a use of its token. */
 const openNoteMs = 60_000
@@ -47,40 +50,46 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
   }
 
-  function authenticate(token: string | undefined): MaybePromise<Principal> {
+  function authenticate(token: string | undefined, isUse?: IsUse): MaybePromise<Principal> {
     if (token === undefined || token === '') throw new Problem('missing_token')
     lookAround()
     const found = known.recognise(token, 'memory')
-    return found instanceof Promise ? found.then((each) => admit(each, token)) : admit(found, token)
+    const settle = (each: Held) => admit(each, token, isUse)
+    return found instanceof Promise ? found.then(settle) : settle(found)
   }
 
-  function admit(found: Held, token: string): MaybePromise<Principal> {
+  function admit(found: Held, token: string, isUse: IsUse | undefined): MaybePromise<Principal> {
     const now = clock.now()
     const stands = standsNow(found, now)
-    if (stands.standing === 'idle') return admitIdle(token)
-    return admitAs(found, stands, now)
+    if (stands.standing === 'idle') return admitIdle(token, isUse)
+    return admitAs(found, stands, now, isUse)
   }
 
   /** Another replica may have seen it used, and the store knows. */
-  function admitIdle(token: string): MaybePromise<Principal> {
+  function admitIdle(token: string, isUse: IsUse | undefined): MaybePromise<Principal> {
     const settle = (each: Held) => {
       const now = clock.now()
-      return admitAs(each, standsNow(each, now), now)
+      return admitAs(each, standsNow(each, now), now, isUse)
     }
     const found = known.recognise(token, 'fresh')
     return found instanceof Promise ? found.then(settle) : settle(found)
   }
 
-  function admitAs(found: Held, { standing, idleMs }: Stands, now: number): Principal {
+  function admitAs(
+    found: Held,
+    { standing, idleMs }: Stands,
+    now: number,
+    isUse: IsUse = always,
+  ): Principal {
     assertStanding(found, standing)
-    lastUsed.note(found.row.id, now, idleMs)
+    if (isUse(found.principal)) lastUsed.note(found.row.id, now, idleMs)
     return found.principal
   }
 
   /** Only the holder of the right secret gets here, so only they learn how it stands. */
   function standsNow({ row, principal }: Held, now: number): Stands {
     const user = today?.(row.user, principal.stored)
-    if (today !== undefined && user === undefined) throw new Problem('invalid_token')
+    if (today !== undefined && user === undefined) throw new DeadToken()
     const used = lastUsed.latest(row.id, row.lastUsedAtMs)
     return {
       standing: standingOf(row, user?.expiry, used, now),

@@ -170,7 +170,7 @@ export function createTokens(options: TokensOptions): Tokens {
       }
       return infos
     },
-    authenticate: (token) => authenticator.authenticate(token),
+    authenticate: (token, isUse) => authenticator.authenticate(token, isUse),
     confirm: (principal) => authenticator.confirm(principal),
     recheck: (principal) => authenticator.recheck(principal),
     flush: () => lastUsed.flush(),

@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Grant } from '../domain/grant.ts'
+import { atMost } from '../lib/at-most.ts'
 
 export type GrantCache = {
   /** @throws Error for a form of grant that this version does not know */
@@ -10,7 +11,7 @@ export type GrantCache = {
 
 /** A grant never changes under its hash, so nothing here has to be invalidated. */
 export function createGrantCache(size: number): GrantCache {
-  const cache = new LRUCache<string, Grant>({ max: size })
+  const cache = new LRUCache<string, Grant>(atMost(size))
   return {
     get(hash, json) {
       const known = cache.get(hash)

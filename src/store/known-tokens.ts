@@ -7,7 +7,9 @@ import { createChangedSince } from './changed-since.ts'
 import { createGrantCache } from './grant-cache.ts'
 import { inTime } from './in-time.ts'
 import { couldBeCloudToken, parseToken } from './token-format.ts'
+import { DeadToken } from './tokens.ts'
 import type { Principal } from '../domain/principal.ts'
+import { atMost } from '../lib/at-most.ts'
 import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Store } from './store.ts'
 import type { FoundToken, TokenRow } from './token-store.ts'
@@ -44,9 +46,9 @@ const maxStrangers = 4096
 export function createKnownTokens({ store, cacheSize }: KnownTokensOptions): KnownTokens {
   const { tokens, changes } = store
   /** Minted tokens by public id, adopted ones by the hex of their hash, which is longer than any id. */
-  const memory = new LRUCache<string, Held>({ max: cacheSize })
+  const memory = new LRUCache<string, Held>(atMost(cacheSize))
   const grants = createGrantCache(cacheSize)
-  const strangers = new LRUCache<string, true>({ max: maxStrangers })
+  const strangers = new LRUCache<string, true>(atMost(maxStrangers))
   let adoptions = 0
   const changed = createChangedSince({
     changes,
@@ -165,7 +167,7 @@ function alive(
 ): FoundToken {
   const right = timingSafeEqual(found?.row.hash ?? noHash, expected)
   if (!right || found === undefined || found.row.kind !== kind) throw new Problem('invalid_token')
-  if (found.row.revokedAtMs !== undefined) throw new Problem('invalid_token')
+  if (found.row.revokedAtMs !== undefined) throw new DeadToken()
   return found
 }
 

@@ -1,6 +1,7 @@
 /** All that is kept: one database behind it, embedded or shared. */
 
-import type { ChangeFeed } from './changes.ts'
+import type { ChangeFeed, ChangeHistory } from './changes.ts'
+import type { CountStore } from './count-store.ts'
 import type { OperatorStore } from './operator-store.ts'
 import type { ReplicaStore } from './replica-store.ts'
 import type { TokenStore } from './token-store.ts'
@@ -13,5 +14,7 @@ export interface Store extends AsyncDisposable {
   readonly users: UserStore
   readonly operators: OperatorStore
   readonly replicas: ReplicaStore
+  readonly counts: CountStore
   readonly changes: ChangeFeed
+  readonly history: ChangeHistory
 }

@@ -1,6 +1,7 @@
 /** The contract of tokens: their life, and what a request does with one. */
 
 import type { ApiUser, StoredDefinition } from '../domain/grant.ts'
+import { Problem } from '../domain/problem.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -42,6 +43,16 @@ export class TokenRefused extends Error {
   override readonly name = 'TokenRefused'
 }
 
+/**
+ * A token that was somebody's here and is nobody's now: revoked, replaced, or its API user is gone. The caller hears what
+ * holders of unknown tokens hear; whoever takes in unknown ones must not take it for one of these.
+ */
+export class DeadToken extends Problem {
+  constructor() {
+    super('invalid_token')
+  }
+}
+
 /** `by`: who does it, as `cli:NAME`, `operator:NAME`, `gate:NAME`, `self`; it stands in the record of the change. */
 export interface Tokens extends AsyncDisposable {
   /**
@@ -67,8 +78,12 @@ export interface Tokens extends AsyncDisposable {
   newest(user: string): Promise<TokenInfo | undefined>
   /** Newest first. */
   list(which?: { user?: string; live?: true }): Promise<TokenInfo[]>
-  /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `token_not_yet_valid`, `suspended`, `store_unavailable` */
-  authenticate(token: string | undefined): MaybePromise<Principal>
+  /** @throws Problem `missing_token`, `invalid_token` (`DeadToken` where it was one), `expired_token`, `token_not_yet_valid`, `suspended`, `store_unavailable` */
+  authenticate(
+    token: string | undefined,
+    /** Whether that is a use of the token, which keeps it from its idle end; absent: it is. */
+    isUse?: (principal: Principal) => boolean,
+  ): MaybePromise<Principal>
   /**
    * To be awaited right before the forward: what was revoked, rotated, extended or suspended since `authenticate` is refused.
    * Nothing is waited for, so that the forward happens in the same turn, unless this API user was changed meanwhile.

@@ -2,6 +2,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { Problem } from '../domain/problem.ts'
+import type { Secret } from '../lib/secret.ts'
 
 /** `read`: the gate reads the body and cannot look into an encoded one. `passed`: it goes through as it is. */
 export function answerHeadProblem(
@@ -25,10 +26,11 @@ export function answerHeadProblem(
 }
 
 /** The cloud does not take our credential: the client's own is not at fault and must not look so. */
-export function refusalProblem(status: number): Problem | undefined {
-  return status === 401 || status === 407
-    ? new Problem('upstream_refused', { cause: `upstream answered ${status}` })
-    : undefined
+export function refusalProblem(status: number, credential?: Secret): Problem | undefined {
+  if (status !== 401 && status !== 407) return undefined
+  const which = credential?.source === undefined ? '' : ` from ${credential.source}`
+  const cause = `the cloud answered ${status} to the credential${which}`
+  return new Problem('upstream_refused', { cause })
 }
 
 /** Whole seconds of `Retry-After`; a date (RFC 9110 §10.2.3 allows one) says nothing where clocks differ. */

@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../domain/clock.ts'
+import { atMost } from '../lib/at-most.ts'
 
 export type BackOff = {
   refused(user: string | undefined, retryAfterS: number | undefined): void
@@ -26,7 +27,7 @@ const keptUsers = 10_000
 
 export function createBackOff(clock: Pick<Clock, 'monotonic'>): BackOff {
   /** Until when each waits, monotonic milliseconds. */
-  const waits = new LRUCache<string, number>({ max: keptUsers })
+  const waits = new LRUCache<string, number>(atMost(keptUsers))
   const lately = new Map<string | undefined, number>()
   let ownUntilMs = 0
   let allUntilMs = 0

@@ -2,12 +2,18 @@
 
 import type { Clock } from '../domain/clock.ts'
 
+/** `request`: an API user's own. `look-up`: the gate's, for an API user and out of his part; `reserved`: out of the reserve. */
+export type CallKind = 'request' | 'look-up' | 'reserved'
+
 export type CallCounts = {
-  /** `undefined`: a call of the gate's own. */
-  add(user: string | undefined): void
+  add(user: string, kind: CallKind): void
+  /** All that was called for this API user. */
   of(user: string): number
+  /** The gate's own calls. */
   own(): number
-  /** Of all API users. */
+  /** Those out of the reserve. */
+  reserved(): number
+  /** All but those. */
   clients(): number
   /** How many API users have called. */
   users(): number
@@ -18,7 +24,8 @@ export type CallCounts = {
   top(most: number): { user: string; used: number }[]
 }
 
-type Slice = { number: number; own: number; clients: number; byUser: Map<string, number> }
+type Sums = { own: number; reserved: number; clients: number }
+type Slice = Sums & { number: number; byUser: Map<string, number> }
 
 const slices = 60
 
@@ -31,8 +38,7 @@ export function createCallCounts(options: {
   /** Oldest first. */
   const kept: Slice[] = []
   const byUser = new Map<string, number>()
-  let own = 0
-  let clients = 0
+  const all: Sums = { own: 0, reserved: 0, clients: 0 }
 
   function current(): Slice {
     const number = Math.floor(clock.monotonic() / sliceMs)
@@ -40,15 +46,16 @@ export function createCallCounts(options: {
     while (kept[0] !== undefined && kept[0].number < number - slices) forget(kept[0])
     const last = kept.at(-1)
     if (last?.number === number) return last
-    const fresh: Slice = { number, own: 0, clients: 0, byUser: new Map() }
+    const fresh: Slice = { number, own: 0, reserved: 0, clients: 0, byUser: new Map() }
     kept.push(fresh)
     return fresh
   }
 
   function forget(slice: Slice): void {
     kept.shift()
-    own -= slice.own
-    clients -= slice.clients
+    all.own -= slice.own
+    all.reserved -= slice.reserved
+    all.clients -= slice.clients
     for (const [user, count] of slice.byUser) {
       const left = (byUser.get(user) ?? 0) - count
       if (left > 0) byUser.set(user, left)
@@ -57,15 +64,13 @@ export function createCallCounts(options: {
   }
 
   return {
-    add(user) {
+    add(user, kind) {
       const slice = current()
-      if (user === undefined) {
-        slice.own += 1
-        own += 1
-        return
+      for (const sums of [slice, all]) {
+        if (kind !== 'request') sums.own += 1
+        if (kind === 'reserved') sums.reserved += 1
+        else sums.clients += 1
       }
-      slice.clients += 1
-      clients += 1
       slice.byUser.set(user, (slice.byUser.get(user) ?? 0) + 1)
       byUser.set(user, (byUser.get(user) ?? 0) + 1)
     },
@@ -75,11 +80,15 @@ export function createCallCounts(options: {
     },
     own() {
       current()
-      return own
+      return all.own
+    },
+    reserved() {
+      current()
+      return all.reserved
     },
     clients() {
       current()
-      return clients
+      return all.clients
     },
     users() {
       current()
@@ -89,11 +98,11 @@ export function createCallCounts(options: {
       const since = current().number - Math.ceil(60_000 / sliceMs)
       return kept
         .filter(({ number }) => number > since)
-        .reduce((sum, slice) => sum + slice.own + slice.clients, 0)
+        .reduce((sum, slice) => sum + slice.reserved + slice.clients, 0)
     },
     nextRoomS() {
       current()
-      const oldest = kept.find((slice) => slice.own + slice.clients > 0)
+      const oldest = kept.find((slice) => slice.reserved + slice.clients > 0)
       if (oldest === undefined) return 1
       const leavesMs = (oldest.number + slices + 1) * sliceMs - clock.monotonic()
       return Math.max(1, Math.ceil(leavesMs / 1_000))

@@ -54,10 +54,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
   })
 
   const look = (question: Question, user: string, maxAgeMs: number) =>
-    facts.find({ key: keyOf(question), user, maxAgeMs, ask: () => client.ask(question) })
+    facts.find({ key: keyOf(question), user, maxAgeMs, ask: () => client.ask(question, user) })
   const follow = (question: Question, user: string, maxAgeMs: number) =>
     facts.follow({
-      ...{ key: keyOf(question), maxAgeMs, ask: () => client.ask(question) },
+      ...{ key: keyOf(question), maxAgeMs, ask: () => client.ask(question, user) },
       ...(admit !== undefined && { admit: () => admit(user) }),
     })
   const place = (question: Question, user: string) => look(question, user, ages.placesMs)
@@ -78,7 +78,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     },
     async products(organization, user) {
       const key = client.fold('organization', organization)
-      const ask = () => client.products(key)
+      const ask = () => client.products(key, user)
       return (await products.find({ key, user, maxAgeMs: ages.placesMs, ask })) ?? []
     },
     async related(relation, params, within, user, maxAgeMs) {
@@ -91,7 +91,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
         key: JSON.stringify([target, relation.device, relation.when?.at, relation.when?.is]),
         user,
         maxAgeMs: limit(maxAgeMs),
-        ask: () => client.related(relation, target, within),
+        ask: () => client.related(relation, target, within, user),
       })
       return found === '' ? itself : found
     },

@@ -1,14 +1,16 @@
 /** Asks the cloud about one organization, product or device, as the catalog's `lookup` says, and believes only a fitting answer. */
 
+import { canonicalId } from '../domain/canonical-id.ts'
 import type { Resource, ResourceType } from '../domain/access-request.ts'
 import type { Catalog, Relation, ResourceSpec } from '../domain/catalog.ts'
 import { Problem } from '../domain/problem.ts'
 import { parseAnswer, pickText, unavailable } from './answer-facts.ts'
 import { createAttributeReader } from './attributes.ts'
 import type { UpstreamCredentials } from './credentials.ts'
+import type { OwnSend } from './own-calls.ts'
 import { createProductList } from './product-list.ts'
 import { createRelations } from './relations.ts'
-import type { UpstreamAnswer, UpstreamRequest } from './upstream.ts'
+import type { UpstreamAnswer } from './upstream.ts'
 
 export type FleetType = Exclude<ResourceType, 'none'>
 
@@ -23,8 +25,11 @@ export type Found = {
   attributes: Readonly<Record<string, unknown>>
 }
 
+/** What is asked, and for which API user: whose part of the cloud's quota it costs. */
+export type Asking = { target: string; place: Resource; absent: readonly number[]; user: string }
+
 /** One GET with the gate's own credential for that place; `undefined`: one of the statuses that mean "no such thing". */
-export type Get = (target: string, place: Resource, absent: readonly number[]) => Promise<unknown>
+export type Get = (asking: Asking) => Promise<unknown>
 
 /**
  * Everything resolves `undefined` for what the cloud does not know.
@@ -35,18 +40,23 @@ export type DirectoryClient = {
   fold(type: FleetType, idOrAlias: string): string
   /** Of a folded spelling. */
   isId(type: FleetType, folded: string): boolean
-  ask(question: Question): Promise<Found | undefined>
+  ask(question: Question, user: string): Promise<Found | undefined>
   /** What a list says of one of its items. */
   listed(device: string, product: string, item: unknown): Found
-  products(organization: string): Promise<readonly string[] | undefined>
+  products(organization: string, user: string): Promise<readonly string[] | undefined>
   /** What a relation's target says: the device's id, or an empty text where the parameter itself is the id. */
-  related(relation: Relation, target: string, place: Resource): Promise<string | undefined>
+  related(
+    relation: Relation,
+    target: string,
+    place: Resource,
+    user: string,
+  ): Promise<string | undefined>
 }
 
 export function createDirectoryClient(parts: {
   catalog: Pick<Catalog, 'resources' | 'routes'>
   credentials: UpstreamCredentials
-  send: (request: UpstreamRequest) => Promise<UpstreamAnswer>
+  send: OwnSend
 }): DirectoryClient {
   const { catalog, credentials, send } = parts
   const { organization, product, device } = catalog.resources
@@ -58,17 +68,15 @@ export function createDirectoryClient(parts: {
   const readItem = createAttributeReader(device.attributes, 'item')
 
   function fold(type: FleetType, idOrAlias: string): string {
-    const spec = catalog.resources[type]
-    const folded = spec.fold === 'lower' ? idOrAlias.toLowerCase() : idOrAlias
-    return spec.id.test(folded) ? folded : idOrAlias
+    return canonicalId(catalog.resources[type], idOrAlias) ?? idOrAlias
   }
 
-  const get: Get = async (target, place, absent) => {
+  const get: Get = async ({ target, place, absent, user }) => {
     let answer: UpstreamAnswer
     try {
       const credential = credentials.for(place)
       const headers = { accept: 'application/json' }
-      answer = await send({ method: 'GET', target, headers, body: undefined, credential })
+      answer = await send({ method: 'GET', target, headers, body: undefined, credential }, [user])
     } catch (cause) {
       throw isQuota(cause) ? cause : unavailable(cause)
     }
@@ -77,13 +85,14 @@ export function createDirectoryClient(parts: {
     return parseAnswer(answer.body)
   }
 
-  async function ask(question: Question): Promise<Found | undefined> {
+  async function ask(question: Question, user: string): Promise<Found | undefined> {
     const spec = catalog.resources[question.type]
     const asked = fold(question.type, question.idOrAlias)
     if (!spec.id.test(asked) && !spec.alias?.test(asked)) return undefined
-    const path = lookupPath(spec, { ...question, idOrAlias: asked })
-    if (path === undefined || spec.lookup === undefined) return undefined
-    const root = await get(path, resourceOf(question, asked), spec.lookup.absent)
+    const target = lookupPath(spec, { ...question, idOrAlias: asked })
+    if (target === undefined || spec.lookup === undefined) return undefined
+    const { absent } = spec.lookup
+    const root = await get({ target, place: resourceOf(question, asked), absent, user })
     return root === undefined ? undefined : read(spec, asked, question, root)
   }
 

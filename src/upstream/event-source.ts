@@ -1,12 +1,13 @@
 /** One connection to the cloud for one event stream: opened, read as fast as it is taken, destroyed at once. */
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Client, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import { Problem } from '../domain/problem.ts'
 import type { Secret } from '../lib/secret.ts'
 import { answerHeadProblem, refusalProblem, retryAfterOf } from './answer-head.ts'
 import { UpstreamRefusal } from './fleet-lists.ts'
-import type { UpstreamOrigin } from './origin.ts'
+import type { HttpOrigin } from '../lib/http-url.ts'
 
 export type StreamQuestion = {
   /** Origin-form target, built by the gate alone. */
@@ -33,11 +34,17 @@ export interface EventSource extends Disposable {
 }
 
 export type EventSourceOptions = {
-  origin: UpstreamOrigin
+  origin: HttpOrigin
   connectTimeoutMs: number
   /** From the last byte sent to the end of the answer's head; a stream that then is silent lives on. */
   headersTimeoutMs: number
 }
+
+/**
+ * A cloud that is gone without a word: what the stream lacks must not be missed in silence for longer than a minute.
+ * Nothing is ever sent on an open stream, so that the system's own probes run, ten of them a second apart.
+ */
+const probeAfterMs = 30_000
 
 /** What is read of an answer that is no stream. */
 const maxRefusalBytes = 65_536
@@ -50,7 +57,7 @@ export function createEventSource(options: EventSourceOptions): EventSource {
       // A client each: a stream waits for no other's socket, and to destroy it touches no other's.
       const client = new Client(origin.origin, {
         pipelining: 1,
-        connect: { timeout: options.connectTimeoutMs },
+        connect: { timeout: options.connectTimeoutMs, keepAliveInitialDelay: probeAfterMs },
         headersTimeout: headersTimeoutMs,
         bodyTimeout: 0,
         allowH2: false,

@@ -55,15 +55,10 @@ export type ViewOptions = {
 export interface FleetLists extends Disposable {
   view(question: ListQuestion, options: ViewOptions): Promise<ListView>
   /**
-   * Some items by id, each asked for by the list's own filter: for few ids in a large fleet. Order is that of `ids`;
-   * what the cloud does not list is left out. The same ages and invalidation as views.
+   * What the list holds of one resource, asked for by the list's own filter `query`: for one id in a large fleet. The
+   * same ages and invalidation as views.
    */
-  pick(
-    question: ListQuestion,
-    ids: readonly string[],
-    query: string,
-    options: ViewOptions,
-  ): Promise<ListView>
+  pick(question: ListQuestion, id: string, query: string, options: ViewOptions): Promise<ListView>
   /** How many items the question's list had when it was last read; `undefined`: never read, or long ago. */
   size(question: ListQuestion): number | undefined
   /** Waits until one more call may be made that is no list's, and takes it. @throws Problem `overloaded` */

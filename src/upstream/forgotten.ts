@@ -1,6 +1,7 @@
 /** Remembers what was written, so that no answer from before a write is believed, not even one still under way. */
 
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../lib/at-most.ts'
 
 export type Forgotten = {
   /** The moment to note before a question is asked; counted in writes, for clocks stand still. */
@@ -15,7 +16,7 @@ export function createForgotten(maxNames: number): Forgotten {
   /** Of what is no longer remembered by name, the last write: older answers are all held to be stale. */
   let floor = 0
   const marks = new LRUCache<string, number>({
-    max: maxNames,
+    ...atMost(maxNames),
     dispose: (mark, _, reason) => {
       if (reason === 'evict') floor = Math.max(floor, mark)
     },

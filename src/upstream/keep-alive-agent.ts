@@ -3,7 +3,7 @@
 import http, { type ClientRequest } from 'node:http'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
-import type { UpstreamOrigin } from './origin.ts'
+import type { HttpOrigin } from '../lib/http-url.ts'
 
 /** Shorter than the five seconds after which common servers close an idle connection. */
 const idleMs = 4000
@@ -11,7 +11,7 @@ const idleMs = 4000
 export type KeepAliveAgent = http.Agent | https.Agent
 
 export function createKeepAliveAgent(
-  { protocol }: UpstreamOrigin,
+  { protocol }: HttpOrigin,
   connections: number,
 ): KeepAliveAgent {
   const options = { keepAlive: true, maxSockets: connections, maxFreeSockets: 64, noDelay: true }

@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../domain/clock.ts'
+import { atMost } from '../lib/at-most.ts'
 import type { Forgotten } from './forgotten.ts'
 import type { Guesses } from './guesses.ts'
 import type { Ration } from './ration.ts'
@@ -46,7 +47,7 @@ export function createLookUps<T>(options: {
   nameOf: (found: T) => string
 }): LookUps<T> {
   const { clock, forgotten, guesses, ration, unknownMs, namesOf, nameOf } = options
-  const cache = new LRUCache<string, Entry<T>>({ max: options.maxEntries })
+  const cache = new LRUCache<string, Entry<T>>(atMost(options.maxEntries))
   const underWay = new Map<string, UnderWay<T>>()
 
   function isGood(asked: Asked, limitMs: number): boolean {
@@ -110,15 +111,16 @@ export function createLookUps<T>(options: {
     put: keep,
     async find({ user, ...lookUp }) {
       const { key, maxAgeMs } = lookUp
-      const traceOf = (found: T | undefined) => (found === undefined ? key : nameOf(found))
+      const lookAt = (found: T | undefined) => ({
+        ...{ user, maxAgeMs, known: found !== undefined },
+        name: found === undefined ? key : nameOf(found),
+      })
       const entry = peek(key, maxAgeMs)
-      if (entry !== undefined) {
-        const { found } = entry
-        if (guesses.isFree(user, traceOf(found), found !== undefined)) return found
-      }
+      if (entry !== undefined && guesses.isFree(lookAt(entry.found))) return entry.found
       return ration.spend(user, async () => {
+        const begun = guesses.begin()
         const found = await follow(lookUp)
-        return { found, cost: guesses.cost(user, traceOf(found), found !== undefined) }
+        return { found, cost: guesses.cost({ ...lookAt(found), begun }) }
       })
     },
   }

@@ -16,17 +16,18 @@ export function createProductList(
 ): DirectoryClient['products'] {
   const list = findList(routes)
 
-  return async (organization) => {
+  return async (organization, user) => {
     if (list === undefined) throw unavailable('the catalog has no list of products')
     const { answer, path } = list
     const { items } = answer
-    const target = pathOf(path, organization)
+    const base = pathOf(path, organization)
+    const place = { type: 'organization', organization } as const
     const absent = resources.organization.lookup?.absent ?? []
     const ids = new Set<string>()
     for (let page = 1; page <= MAX_PAGES; page += 1) {
       const query = items?.paging === undefined ? '' : pageQuery(items.paging, page)
       // oxlint-disable-next-line no-await-in-loop -- one page says whether there is another
-      const root = await get(target + query, { type: 'organization', organization }, absent)
+      const root = await get({ target: base + query, place, absent, user })
       if (root === undefined) return undefined
       const found = valueAtPath(root, answer.at)
       if (!Array.isArray(found)) throw unavailable('a list of products without a list')

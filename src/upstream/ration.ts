@@ -3,6 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../domain/clock.ts'
 import { Problem } from '../domain/problem.ts'
+import { atMost } from '../lib/at-most.ts'
 
 export type Looked<T> = { found: T | undefined; cost: 0 | 1 }
 
@@ -25,7 +26,7 @@ export function createRation(options: {
   maxUsers: number
 }): Ration {
   const { perMinute, clock, maxUsers } = options
-  const buckets = new LRUCache<string, Bucket>({ max: maxUsers })
+  const buckets = new LRUCache<string, Bucket>(atMost(maxUsers))
 
   function bucketOf(user: string): Bucket {
     const now = clock.monotonic()

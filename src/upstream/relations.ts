@@ -12,8 +12,8 @@ export function createRelations(
   fold: DirectoryClient['fold'],
   get: Get,
 ): DirectoryClient['related'] {
-  return async ({ when, device: paths, absent }, target, place) => {
-    const root = await get(target, place, absent)
+  return async ({ when, device: paths, absent }, target, place, user) => {
+    const root = await get({ target, place, absent, user })
     if (root === undefined) return undefined
     if (when !== undefined && pickText(root, when.at) !== when.is) return undefined
     if (paths.length === 0) return ''

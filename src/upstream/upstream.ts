@@ -1,6 +1,7 @@
 /** Two ways to the cloud behind one shape: what a request to it is, and what came back. */
 
 import type { IncomingHttpHeaders } from 'node:http'
+import type { MaybePromise } from '../lib/maybe-promise.ts'
 import type { Secret } from '../lib/secret.ts'
 
 /** Built by the gate alone: nothing of the client's raw request is in it but allow-listed header values. */
@@ -20,4 +21,14 @@ export type UpstreamAnswer = {
   status: number
   headers: IncomingHttpHeaders
   body: Buffer
+}
+
+/** On whose behalf a call is made. */
+export type Behalf = {
+  /** Whose turn it takes among all who want a connection. */
+  readonly user: string
+  /** A call of the gate's own; absent: a client's. */
+  readonly own?: true
+  /** Asked where it had to wait, right before it goes up. @throws Problem where it may not any more */
+  confirm?(): MaybePromise<void>
 }

@@ -1,12 +1,12 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { hash } from 'node:crypto'
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { migrations } from '../../src/store/sqlite/migrations.ts'
-import { StoreUnavailable } from '../../src/store/sql/sql.ts'
+import { StoreUnusable } from '../../src/store/sql/rows.ts'
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import { temporaryFolder } from '../kit/tokens.ts'
 import { aToken, by, hashOf, kept, start } from './store-kit.ts'
@@ -38,11 +38,59 @@ describe('the SQLite file', () => {
     expect((await second.tokens.live('anna'))?.id).toBe('a1')
   })
 
-  it('narrows a file that others could read', async () => {
+  it.each(['an empty one', 'one of ours'])(
+    'narrows a file that others could read: %s',
+    async (which) => {
+      mkdirSync(join(folder, 'deep'))
+      if (which === 'one of ours') await openAndClose()
+      else writeFileSync(path, '')
+      chmodSync(path, 0o644)
+      {
+        await using store = openSqliteStore({ path })
+        await store.tokens.replace(kept(aToken('a1', 'anna')), by)
+        for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+          expect(statSync(file).mode & 0o777).toBe(0o600)
+        }
+      }
+      expect(statSync(path).mode & 0o777).toBe(0o600)
+    },
+  )
+
+  const anotherDatabase = () => {
+    using db = new DatabaseSync(path)
+    db.exec('create table theirs (id text)')
+  }
+  it.each([
+    ['a folder', () => mkdirSync(path), /it is a folder; name a file in it, such as .*sqlite/],
+    ['a text', () => writeFileSync(path, 'words '.repeat(100)), /not a database.*of its own/],
+    ['a short text', () => writeFileSync(path, 'words'), /not a database.*of its own/],
+    ['another database', anotherDatabase, /another program/],
+    ['a FIFO', () => execFileSync('mkfifo', [path]), /no plain file/],
+  ])('leaves %s as it is, its mode too, and says what to do', (_name, make, says) => {
     mkdirSync(join(folder, 'deep'))
-    writeFileSync(path, '', { mode: 0o644 })
-    await openAndClose()
-    expect(statSync(path).mode & 0o777).toBe(0o600)
+    make()
+    chmodSync(path, 0o755)
+    expect(() => openSqliteStore({ path })).toThrow(StoreUnusable)
+    expect(() => openSqliteStore({ path })).toThrow(says)
+    expect(() => openSqliteStore({ path })).toThrow(/"store"/)
+    expect(() => openSqliteStore({ path })).toThrow(path)
+    expect(statSync(path).mode & 0o777).toBe(0o755)
+  })
+
+  it('says which folder cannot be made, at once, where none can be', () => {
+    expect(() => openSqliteStore({ path: '/proc/nope/store.db' })).toThrow(
+      /"store" in the configuration.*the folder \/proc\/nope cannot be made \(ENOENT\)/,
+    )
+    expect(() => openSqliteStore({ path: `${process.execPath}/x/store.db` })).toThrow(
+      /cannot be looked at \(ENOTDIR\)/,
+    )
+  })
+
+  it('says what the user of the gate must be able to do', () => {
+    // Root may do anything: a folder that takes no files stands for one that others own.
+    expect(() => openSqliteStore({ path: '/proc/store.db' })).toThrow(
+      /The store \/proc\/store\.db \("store" in the configuration\) cannot be opened: .*Set "store"/,
+    )
   })
 
   it('writes ahead to a log', async () => {
@@ -92,13 +140,13 @@ describe('the SQLite file', () => {
   })
 
   it('refuses a database of a newer gate and says what to do', async () => {
-    const next = { version: 3, sql: 'create table more (id text) strict' }
+    const next = { version: 99, sql: 'create table more (id text) strict' }
     await openAndClose({ migrations: [...migrations, next] })
-    expect(() => openSqliteStore({ path })).toThrow(/version 3.*newer fleetgate.*restore/)
+    expect(() => openSqliteStore({ path })).toThrow(/version 99.*newer fleetgate.*restore/)
   })
 
   it('undoes a migration that fails half-way', async () => {
-    const broken = { version: 3, sql: 'create table more (id text) strict; create nonsense' }
+    const broken = { version: 99, sql: 'create table more (id text) strict; create nonsense' }
     await openAndClose()
     expect(() => openSqliteStore({ path, migrations: [...migrations, broken] })).toThrow()
     using db = new DatabaseSync(path)
@@ -114,12 +162,6 @@ describe('the SQLite file', () => {
     db.exec('create table theirs (id text)')
     expect(() => openSqliteStore({ path })).toThrow(/another program.*set "store" to/)
     expect(db.prepare('select count(*) as n from sqlite_schema').get()).toEqual({ n: 1 })
-  })
-
-  it('refuses a file that is no database', () => {
-    mkdirSync(join(folder, 'deep'))
-    writeFileSync(path, 'not a database, but long enough to be looked at'.repeat(40))
-    expect(() => openSqliteStore({ path })).toThrow(StoreUnavailable)
   })
 
   it('lets several processes create it and race for one token: exactly one wins', async () => {

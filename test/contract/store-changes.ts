@@ -175,6 +175,66 @@ export function changesAreTold(bench: () => Bench): void {
       expect(here.changes.slice(told)).toMatchObject([{ kind: 'token_issued', user: 'ben' }])
     })
 
+    it('stay in the database with what was before and after, and nothing secret', async () => {
+      const { tokens, users, operators, history } = bench().store
+      await tokens.replace(kept(aToken('g1', 'git', { idleMs: 7 })), 'cli:a')
+      const grant = { from: 'git-a', hash: 'git-b', json: '{}', expiresAtMs: start + 5 }
+      await tokens.extend('g1', grant, 'cli:b')
+      await tokens.revoke('g1', start, 'self')
+      const first = kept(aToken('a1', 'anna'))
+      await users.create(aNewUser('anna'), first, 'operator:o')
+      await users.update(aNewUser('anna'), 1, undefined, 'operator:o')
+      await users.suspend('anna', 'odd', start, by)
+      await users.suspend('anna', 'odder', start, by)
+      await users.resume('anna', start, by)
+      await users.delete('anna', 2, start, by)
+      await operators.create(anOperator('o1', 'olga', { role: 'owner' }), by)
+      await operators.revokeUnlessLast('o1', start, by)
+      await operators.revoke('o1', start, by)
+
+      const { changes, lastSeq, prunedSeq } = await history.after(0, 100)
+      expect({ lastSeq, prunedSeq }).toEqual({ lastSeq: changes.length, prunedSeq: 0 })
+      const until = new Date(start + 5).toISOString()
+      const at = new Date(start).toISOString()
+      const git = { token_id: 'g1', token_kind: 'minted', grant: 'git-a', idle_ms: 7 }
+      const extended = { ...git, grant: 'git-b', expires_at: until }
+      const anna = { token_id: 'a1', token_kind: 'minted', grant: 'anna-a' }
+      const stopped = { suspended_at: at, suspended_by: by, because: 'odd' }
+      const olga = { role: 'owner', via: 'token' }
+      expect(changes.map(({ kind, detail }) => [kind, detail])).toEqual([
+        ['token_issued', { token_id: 'g1', after: git }],
+        ['token_extended', { token_id: 'g1', before: git, after: extended }],
+        ['token_revoked', { token_id: 'g1', before: extended }],
+        ['user_created', { after: { version: 1, products: '12345' } }],
+        ['token_issued', { token_id: 'a1', after: anna }],
+        [
+          'user_updated',
+          {
+            before: { version: 1, products: '12345' },
+            after: { version: 2, products: '12345' },
+          },
+        ],
+        ['user_suspended', { after: stopped }],
+        ['user_suspended', { before: stopped, after: { ...stopped, because: 'odder' } }],
+        ['user_resumed', { before: { ...stopped, because: 'odder' } }],
+        ['token_revoked', { token_id: 'a1', before: anna }],
+        ['user_deleted', { before: { version: 2, products: '12345' } }],
+        ['operator_created', { token_id: 'o1', after: olga }],
+        ['operator_revoked', { token_id: 'o1', before: olga }],
+      ])
+    })
+
+    it('are read from a number on, so many at once, and rows of an older gate too', async () => {
+      const { store, under } = bench()
+      for (let n = 1; n <= 3; n++) await store.users.suspend(`user${n}`, 'odd', start, by)
+      await under.select('update changes set detail = null where seq = 3')
+      const page = await store.history.after(1, 1)
+      expect(page).toMatchObject({ lastSeq: 3, changes: [{ seq: 2, user: 'user2', by }] })
+      expect(page.changes).toHaveLength(1)
+      expect((await store.history.after(2, 5)).changes).toMatchObject([{ detail: undefined }])
+      expect(await store.history.after(3, 5)).toEqual({ lastSeq: 3, prunedSeq: 0, changes: [] })
+    })
+
     it('leave the memory to be believed while the database answers', async () => {
       await bench().store.changes.refresh()
       expect(() => bench().store.changes.assertFresh()).not.toThrow()

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe } from 'vitest'
 import { changesAreTold } from './store-changes.ts'
+import { countsAreKept } from './store-counts.ts'
 import { namesAreFound } from './store-names.ts'
 import { operatorsAreKept, replicasAreKept } from './store-others.ts'
 import { tokensAreKept } from './store-tokens.ts'
@@ -32,5 +33,6 @@ export function storeContract(name: string, prepare: () => Promise<StoreUnderTes
     changesAreTold(current)
     operatorsAreKept(current)
     replicasAreKept(current)
+    countsAreKept(current)
   })
 }

@@ -7,12 +7,21 @@ import { codeOf } from '../kit/store-rig.ts'
 import { aUser, start, tokensOn, withWrongChecksum } from '../kit/tokens.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { IssuedToken, Tokens } from '../../src/store/tokens.ts'
+import type { NewUser } from '../../src/store/user-store.ts'
+import { DeadToken, type IssuedToken, type Tokens } from '../../src/store/tokens.ts'
 
 export type Place = AsyncDisposable & { open: () => Promise<Store> }
 
+type Gate = { store: Store; tokens: Tokens }
+
 const anna = aUser('anna')
 const cloudToken = 'c10d'.repeat(10)
+
+/** `anna` where she lives in the store. */
+const stored: NewUser = {
+  ...{ name: 'anna', definition: '{}', description: '', atMs: start },
+  place: { products: [], organization: undefined },
+}
 
 const many = <T>(count: number, make: (n: number) => T) =>
   Array.from({ length: count }, (_, n) => make(n))
@@ -31,7 +40,7 @@ export function tokenLifeContract(name: string, openPlace: () => Promise<Place>)
     let store: Store
     let tokens: Tokens
     /** Another gate on the same database. */
-    let other: { store: Store; tokens: Tokens }
+    let other: Gate
     beforeEach(async () => {
       stack = new AsyncDisposableStack()
       const place = stack.use(await openPlace())
@@ -102,6 +111,36 @@ export function tokenLifeContract(name: string, openPlace: () => Promise<Place>)
       await store.changes.refresh()
       expect(await use(cloudToken)).toBe('invalid_token')
     })
+
+    it.each([
+      ['revoked', ({ tokens: by }: Gate) => by.revoke({ user: 'anna' }, 'self')],
+      ['replaced by a rotation', ({ tokens: by }: Gate) => by.rotate(anna, 'self')],
+      ['deleted with its API user', (by: Gate) => by.store.users.delete('anna', 1, start, 'self')],
+      ['displaced with it', (by: Gate) => by.store.users.displace(['anna'], start, 'self')],
+    ] satisfies [string, (by: Gate) => Promise<unknown>][])(
+      'a token of the cloud that was %s is known as dead at every gate, until it is adopted anew',
+      async (_, end) => {
+        const refusal = async (at: Tokens) => {
+          await Promise.all([store.changes.refresh(), other.store.changes.refresh()])
+          return Promise.resolve()
+            .then(() => at.authenticate(cloudToken))
+            .then(
+              () => 'served',
+              (thrown: unknown) => (thrown instanceof DeadToken ? 'dead' : 'unknown'),
+            )
+        }
+        await store.users.create(stored, undefined, 'self')
+        expect([await refusal(tokens), await refusal(other.tokens)]).toEqual(['unknown', 'unknown'])
+        await tokens.adopt(anna, new Secret(cloudToken), 'self')
+        expect([await refusal(tokens), await refusal(other.tokens)]).toEqual(['served', 'served'])
+        await end(other)
+        expect([await refusal(tokens), await refusal(other.tokens)]).toEqual(['dead', 'dead'])
+        // Also a gate that has never seen it alive.
+        expect(await refusal(stack.use(tokensOn(store)))).toBe('dead')
+        await tokens.adopt(aUser('ben'), new Secret(cloudToken), 'self')
+        expect([await refusal(tokens), await refusal(other.tokens)]).toEqual(['served', 'served'])
+      },
+    )
 
     it('rotate against revoke: at the end at most the rotated one is alive', async () => {
       for (const order of ['rotate first', 'revoke first']) {

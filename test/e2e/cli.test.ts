@@ -142,6 +142,44 @@ describe('fleetgate check', () => {
     })
   })
 
+  it('finds a credential of a product that is named by its slug, as serve does', async () => {
+    const named = (name: string) =>
+      config.replace('default:', `products: { ${name}: { env: CLOUD_TOKEN } }, default:`)
+    const says = /fleetgate\.yaml:3:30 {2}"thermostat-v1" is no product id: slugs .* can be moved/
+    const slug = workplace({ 'fleetgate.yaml': named('thermostat-v1') })
+    for (const args of [['check'], ['check', '--skip-credentials'], ['serve']]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is easier to read
+      const { code, out, err } = await quick(args, inside(slug))
+      expect(code).toBe(1)
+      expect(out + err).toMatch(says)
+    }
+    const id = workplace({ 'fleetgate.yaml': named('12345') })
+    expect(await quick(['check'], inside(id))).toMatchObject({ code: 0 })
+  })
+
+  it('finds what is wrong with the URL of the upstream at its place, without credentials too', async () => {
+    const folder = workplace({ 'fleetgate.yaml': config.replace(':9\n', ':9/a/../b\n') })
+    for (const args of [['check'], ['check', '--skip-credentials'], ['serve']]) {
+      // oxlint-disable-next-line no-await-in-loop -- likewise
+      const { code, out, err } = await quick(args, inside(folder))
+      expect(code).toBe(1)
+      expect(out + err).toMatch(/fleetgate\.yaml:2:8 {2}"url" must not contain dot segments/)
+    }
+  })
+
+  it('notes an observation that is over, and that everybody is observed where it is not', async () => {
+    const until = (date: string) =>
+      workplace({ 'fleetgate.yaml': `${config}observe: { until: ${date} }\n` })
+    const over = await quick(['check'], inside(until('2020-01-01')))
+    expect(over.code).toBe(0)
+    expect(over.out).toMatch(
+      /fleetgate\.yaml:5:12 {2}"until" is over: it does nothing any more \(only a note\)/,
+    )
+    const open = await quick(['check'], inside(until('2999-01-01')))
+    expect(open.out).toContain('everybody is observed until 2999')
+    expect(open.out).not.toContain('is over')
+  })
+
   it('prints JSON', async () => {
     const { out } = await quick(['check', '--json'], inside(workplace()))
     expect(JSON.parse(out)).toEqual({
@@ -404,13 +442,43 @@ describe('fleetgate operators', () => {
 
   it('makes no second one of the name, until the first is revoked', async () => {
     const at = inside(workplace())
-    const create = () => quick(['operators', 'create', 'alice', '--role', 'owner'], at)
+    const create = (name = 'alice') => quick(['operators', 'create', name, '--role', 'owner'], at)
     expect(await create()).toMatchObject({ code: 0 })
     expect(await create()).toMatchObject({ code: 1, out: '' })
+    expect(await create('bob')).toMatchObject({ code: 0 })
     expect(await quick(['operators', 'revoke', 'alice'], at)).toMatchObject({ code: 0, out: '' })
     expect(await quick(['operators', 'revoke', 'alice'], at)).toMatchObject({ code: 1 })
     expect((await quick(['operators', 'list'], at)).out).toMatch(/alice {2}owner {2}all {6}revoked/)
     expect(await create()).toMatchObject({ code: 0 })
+  })
+
+  it('keeps the last owner, unless it is said that this one is meant too', async () => {
+    const at = inside(workplace())
+    const states = async () => {
+      const { out } = await quick(['operators', 'list', '--json'], at)
+      return (JSON.parse(out) as { name: string; state: string }[])
+        .map(({ name, state }) => `${name} ${state}`)
+        .toSorted()
+    }
+    await quick(['operators', 'create', 'alice', '--role', 'owner'], at)
+    // Neither of these could make another owner of everything.
+    await quick(['operators', 'create', 'eve', '--role', 'editor'], at)
+    const ofOne = ['--role', 'owner', '--product', '12345']
+    await quick(['operators', 'create', 'olga', ...ofOne], at)
+    const kept = await quick(['operators', 'revoke', 'alice'], at)
+    expect([kept.code, kept.err]).toEqual([
+      1,
+      expect.stringMatching(/alice is the last owner.*nothing was revoked.*--even-the-last-owner/),
+    ])
+    expect(await states()).toEqual(['alice valid', 'eve valid', 'olga valid'])
+    const meant = await quick(['operators', 'revoke', 'alice', '--even-the-last-owner'], at)
+    expect([meant.code, meant.err]).toEqual([
+      0,
+      expect.stringContaining('alice was the last owner'),
+    ])
+    expect(await states()).toEqual(['alice revoked', 'eve valid', 'olga valid'])
+    const other = await quick(['operators', 'revoke', 'olga', '--even-the-last-owner'], at)
+    expect([other.code, other.err]).toEqual([0, expect.not.stringContaining('last owner')])
   })
 
   it.each([
@@ -471,13 +539,17 @@ describe('fleetgate explain', () => {
     expect(out).toMatch(
       /^ALLOW\n {2}by {7}\S+policies\/fleet\.yaml:6 {2}can devices\.function:call/,
     )
-    expect(out).toMatch(/ {2}asks {5}devices\.function:call on device .*\n {11}Call a function on a/)
+    expect(out).toMatch(
+      / {2}asks {5}devices\.function:call on device .*\n {11}Call a function on a/,
+    )
   })
 
   it('says why the catalog keeps a route closed', async () => {
     const { code, out } = await ask(['GET', '/v1/events'])
     expect(code).toBe(1)
-    expect(out).toContain('DENY  refused_route\n  Events of the whole account belong to no product;')
+    expect(out).toContain(
+      'DENY  refused_route\n  Events of the whole account belong to no product;',
+    )
   })
 
   it('says that a denial is sent on as long as the API user is observed, and no longer', async () => {

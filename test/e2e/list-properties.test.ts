@@ -1,6 +1,6 @@
 /** What must hold of lists and bulk requests whatever the policy says; the gate is asked, and asked again in another way. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { drawMany, forEachOf, seedsOf, startBatch, type Batch } from '../oracle/batch.ts'
 import type { Policy, Role, Rule, User } from '../oracle/language.ts'

@@ -63,6 +63,12 @@ users:
     devices: all
     scopes: [devices:get]
     expires: never
+  spare:
+    owner: web@acme.example
+    product: ${product}
+    devices: all
+    scopes: [devices:get]
+    expires: never
 `
 
 async function tokenOfTheCloud(): Promise<string> {
@@ -198,6 +204,43 @@ describe('a token of the gate’s own where none belongs, observed', () => {
   })
 })
 
+describe('a token of the cloud that was adopted and is dead by now, observed', () => {
+  it.each([
+    ['revoked', ['token', 'revoke', 'spare']],
+    ['replaced by a rotation', ['token', 'rotate', 'spare']],
+    ['suspended with its API user', ['users', 'suspend', 'spare', '--because', 'lost']],
+  ])(
+    'T08 is refused when it was %s, and whatever was open with it ends, although the cloud would take it',
+    async (_, command) => {
+      const config = ['--config', join(gate.folder, 'fleetgate.yaml')]
+      const token = await tokenOfTheCloud()
+      await invoke(['token', 'revoke', 'spare', ...config])
+      // Of a stranger: nobody has adopted it yet.
+      const stream = await client(token).getEventStream({ product, name: 'alarm' })
+      stream.on('error', () => {})
+      const adopted = await invoke(['token', 'adopt', 'spare', ...config], { input: token })
+      expect(adopted).toMatchObject({ code: 0 })
+      await client(token).getDevice({ deviceId, product })
+      const ends = (await gate.outcomes()).length
+      cloud.clear()
+      expect(await invoke([...command, ...config])).toMatchObject({ code: 0 })
+      await expect(client(token).getDevice({ deviceId, product })).rejects.toMatchObject({
+        statusCode: command[0] === 'users' ? 403 : 401,
+      })
+      const inQuery = await fetch(`${gate.url}/v1/devices?access_token=${token}`)
+      expect(inQuery.status).toBe(command[0] === 'users' ? 403 : 401)
+      expect(cloud.requests()).toEqual([])
+      await expect
+        .poll(async () => (await gate.outcomes()).slice(ends).map((row) => row['ended']))
+        .toContain(command[0] === 'users' ? 'suspended' : 'revoked')
+      stream.abort()
+      // At the cloud it lives on: only the gate keeps it out.
+      await client(token, cloud.url).getDevice({ deviceId, product })
+      await invoke(['users', 'resume', 'spare', ...config])
+    },
+  )
+})
+
 describe('from what was observed to what is enforced', () => {
   it('the log says what an API user for the client needs; adopted, it goes on alone', async () => {
     const config = join(gate.folder, 'fleetgate.yaml')
@@ -276,11 +319,26 @@ describe('from what was observed to what is enforced', () => {
   })
 })
 
+describe('what callers may use that the gate does not know', () => {
+  it('A09 is as the configuration says, and what is beyond it stays here', async () => {
+    await using bounded = await startTestGate({
+      upstream: cloud,
+      config: `observe: { until: 2999-01-01, requests_per_address: 2 }`,
+      policies: { 'users.yaml': enforcedLater },
+    })
+    const ask = () => client(theirs, bounded.url).getDevice({ deviceId, product })
+    await ask()
+    await ask()
+    await expect(ask()).rejects.toMatchObject({ statusCode: 429 })
+    expect(seen()).toHaveLength(2)
+    const { decisions, rejects } = await traces(bounded)
+    expect([decisions.length, rejects.map((row) => row['reason'])]).toEqual([2, ['rationed']])
+    // One that it knows has a budget of its own.
+    const known = client(bounded.tokens['reader'], bounded.url)
+    expect(await known.getDevice({ deviceId, product })).toMatchObject({ statusCode: 200 })
+  })
+})
+
 async function expectOutcome(ended: string): Promise<void> {
-  for (let tries = 0; tries < 20; tries += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- until it has been written
-    const rows = await gate.outcomes()
-    if (rows.some((row) => row['ended'] === ended)) return
-  }
-  throw new Error(`no outcome ${ended}`)
+  await expect.poll(async () => (await gate.outcomes()).map((row) => row['ended'])).toContain(ended)
 }

@@ -7,6 +7,7 @@ import { openAccounts, userNamed } from '../../src/cli/accounts.ts'
 import { faultyDisk } from '../kit/audit.ts'
 import { elsewhere } from '../kit/elsewhere.ts'
 import { listen } from '../kit/event-client.ts'
+import { startFairClock } from '../kit/fair-clock.ts'
 import { traces } from '../kit/invariant.ts'
 import {
   anOperator,
@@ -101,7 +102,7 @@ describe.each(storeKinds)('at the same moment, on %s', (kind) => {
     }
     const done = Promise.all(Array.from({ length: 8 }, client))
     return {
-      warm: () => expect.poll(() => all.length, { timeout: 10_000 }).toBeGreaterThan(40),
+      warm: () => expect.poll(() => all.length, { timeout: 30_000 }).toBeGreaterThan(40),
       async after(boundMs: number): Promise<Called[]> {
         await done
         expect(count(all, 200)).toBeGreaterThan(30)
@@ -184,8 +185,14 @@ describe.each(storeKinds)('at the same moment, on %s', (kind) => {
         ]).flat(),
       )
       const tokens = all.filter((token) => token !== '')
-      const statuses = await statusesOf([first.token, ...tokens])
-      expect(statuses.filter((status) => status === 200)).toHaveLength(1)
+      let statuses: number[] = []
+      // What another process did, a gate on PostgreSQL hears of a moment later.
+      await expect
+        .poll(async () => {
+          statuses = await statusesOf([first.token, ...tokens])
+          return statuses.filter((status) => status === 200)
+        })
+        .toHaveLength(1)
       expect(new Set(statuses)).toEqual(new Set([200, 401]))
       expect(statuses[0]).toBe(401)
       expect(await liveTokens('doors')).toBe(1)
@@ -320,13 +327,14 @@ describe.each(storeKinds)('at the same moment, on %s', (kind) => {
     expect(stream.status).toBe(200)
     const clients = load(token)
     await clients.warm()
+    await using clock = await startFairClock()
     const said = await one('POST', '/api/users/pausing/suspend', { because: 'It is lost.' })
     expect(said.status).toBe(200)
     const late = await clients.after(said.atMs)
     expect(late.length).toBeGreaterThan(0)
     expect(new Set(late.map(({ status }) => status))).toEqual(new Set([403]))
     await stream.ended
-    expect((stream.endedAt() ?? Number.NaN) - said.atMs).toBeLessThan(1000)
+    expect(await clock.between(said.atMs, stream.endedAt())).toBeLessThan(1000)
     await expectNoneServedAfter('pausing', body.token?.id, ['user.suspend'])
     expect((await two('POST', '/api/users/pausing/resume')).status).toBe(200)
     expect((await call(token)).status).toBe(200)

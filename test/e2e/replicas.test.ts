@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
 import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { listen } from '../kit/event-client.ts'
+import { startFairClock } from '../kit/fair-clock.ts'
 import { traces } from '../kit/invariant.ts'
 import {
   createDatabase,
@@ -80,25 +81,28 @@ function call(gate: TestGate, token: string | undefined): Promise<number> {
   })
 }
 
-/** Asks without a pause until it is refused; when (monotonic) the last allowed request was sent. */
-async function lastAllowed(gate: TestGate, token: string | undefined): Promise<number> {
+/** Asks without a pause until it is refused so; when (monotonic) the last allowed request was sent. */
+async function lastAllowed(
+  gate: TestGate,
+  token: string | undefined,
+  refused: 401 | 503 = 401,
+): Promise<number> {
   let last = performance.now()
   for (const endsAt = last + 15_000; performance.now() < endsAt;) {
     const sent = performance.now()
     const status = await call(gate, token)
-    if (status === 401) return last
+    if (status === refused) return last
     expect(status).toBe(200)
     last = sent
   }
   throw new Error('never refused')
 }
 
-/** By another process; when (monotonic) it set about it. */
+/** By another process; when (monotonic) it had been committed. */
 function revoke(gate: TestGate, user: string): Promise<number> {
   return elsewhere(gate.config, async (tokens) => {
-    const from = performance.now()
     expect(await tokens.revoke({ user }, commandLine)).toBeDefined()
-    return from
+    return performance.now()
   })
 }
 
@@ -117,11 +121,14 @@ describe('two gates on one PostgreSQL', () => {
     expect([await call(a, one), await call(b, one), await call(b, two)]).toEqual([200, 200, 200])
     const stream = await listen(b.url, '/v1/products/12345/events', one)
     expect(stream.status).toBe(200)
+    await using clock = await startFairClock()
     const refusing = [lastAllowed(a, one), lastAllowed(b, one)]
     const from = await revoke(a, 'one')
-    for (const last of await Promise.all(refusing)) expect(last - from).toBeLessThan(1000)
+    for (const last of await Promise.all(refusing)) {
+      expect(await clock.between(from, last)).toBeLessThan(1000)
+    }
     await stream.ended
-    expect((stream.endedAt() ?? Number.NaN) - from).toBeLessThan(2000)
+    expect(await clock.between(from, stream.endedAt())).toBeLessThan(2000)
     expect(await call(b, two)).toBe(200)
     expect((await traces(b)).decisions.some((row) => row['user'] === 'one')).toBe(true)
   })
@@ -153,17 +160,16 @@ describe('two gates on one PostgreSQL', () => {
       `update tokens set revoked_at_ms = 1, issued_grant = null where user_name = 'two'`,
     )
     const from = performance.now()
+    const lasts = await Promise.all([lastAllowed(a, one, 503), lastAllowed(b, one, 503)])
+    for (const last of lasts) expect(last - from).toBeLessThan(2000)
     for (const gate of [a, b]) {
-      let sent = from
-      while ((await call(gate, one)) === 200) sent = performance.now()
-      expect(sent - from).toBeLessThan(2100)
       expect(await call(gate, one)).toBe(503)
       expect(await call(gate, a.tokens['two'])).toBe(503)
     }
     expect(await stream.ended).toBeDefined()
     for (const relay of [relayA, relayB]) relay.cut('open')
     for (const gate of [a, b]) {
-      await expect.poll(() => call(gate, one), { timeout: 6000 }).toBe(200)
+      await expect.poll(() => call(gate, one)).toBe(200)
       expect(await call(gate, a.tokens['two'])).toBe(401)
     }
   })
@@ -172,19 +178,19 @@ describe('two gates on one PostgreSQL', () => {
     const a = await start('a')
     const { one, two } = a.tokens
     expect(await call(a, one)).toBe(200)
+    await using clock = await startFairClock()
     await server.freeze()
     try {
       const from = performance.now()
       const cold = call(a, two)
-      while ((await call(a, one)) === 200);
-      expect(performance.now() - from).toBeLessThan(2300)
+      expect((await lastAllowed(a, one, 503)) - from).toBeLessThan(2000)
       expect(await call(a, one)).toBe(503)
       expect(await cold).toBe(503)
-      expect(performance.now() - from).toBeLessThan(4000)
+      expect(await clock.between(from)).toBeLessThan(4000)
     } finally {
       server.thaw()
     }
-    await expect.poll(() => call(a, one), { timeout: 6000 }).toBe(200)
+    await expect.poll(() => call(a, one)).toBe(200)
     expect((await traces(a)).total).toBeGreaterThan(0)
   })
 
@@ -202,13 +208,13 @@ describe('two gates on one PostgreSQL', () => {
     await b.reload()
     await expect
       .poll(async () => new Set((await seen()).map(({ revision }) => revision)).size, {
-        timeout: 4000,
+        timeout: 20_000,
       })
       .toBe(2)
     await b[Symbol.asyncDispose]()
     gates = [a]
     await expect
-      .poll(async () => (await seen()).map(({ name }) => name), { timeout: 8000 })
+      .poll(async () => (await seen()).map(({ name }) => name), { timeout: 20_000 })
       .toEqual(['a'])
   })
 
@@ -239,7 +245,7 @@ describe('two gates on one PostgreSQL', () => {
     }
     await expect
       .poll(() => elsewhere(a.config, (tokens) => tokens.list({ user: 'two', live: true })), {
-        timeout: 8000,
+        timeout: 20_000,
       })
       .toEqual([])
     expect([await call(a, a.tokens['one']), await call(b, a.tokens['two'])]).toEqual([200, 401])

@@ -1,16 +1,14 @@
 // Sign-in by OpenID Connect, against a real provider.
 
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSignIn } from '../../src/admin/sign-in/sign-in.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { hour } from '../kit/admin-rig.ts'
+import { freePort } from '../kit/free-port.ts'
 import { Browser, clientSecret, startOidcProvider } from '../kit/oidc-provider.ts'
 import { startSignIn, type SignInRig } from '../kit/sign-in-rig.ts'
 import { parseLines, startTestGate } from '../kit/start-gate.ts'
@@ -104,7 +102,7 @@ describe('a person whom the provider knows', () => {
   })
 
   it('may begin at one replica and end at another', async () => {
-    await using both = await startSignIn(people, 2)
+    await using both = await startSignIn(people, { gates: 2 })
     const away = await browser.visit(`${both.url}/sign-in`)
     const path = `${both.url}/sign-in/callback`
     const next = await browser.signInAt(away.headers.get('location') ?? '', 'alice', path)
@@ -114,6 +112,32 @@ describe('a person whom the provider knows', () => {
       (await browser.visit(`${both.url}/api/whoami`)).status,
     ]
     expect(statuses).toEqual([200, 200])
+  })
+})
+
+describe('a provider that has its claims at userinfo', () => {
+  async function signInThere(login: string, looks: 'id_token' | 'userinfo') {
+    await using there = await startSignIn(people, { has: 'userinfo', looks })
+    const guest = new Browser()
+    const away = await guest.visit(`${there.url}/sign-in`)
+    const path = `${there.url}/sign-in/callback`
+    const next = await guest.signInAt(away.headers.get('location') ?? '', login, path)
+    const back = await guest.visit(next)
+    const me = await guest.visit(`${there.url}/api/whoami`)
+    return { status: back.status, me: me.status === 200 ? JSON.parse(me.text) : me.status }
+  }
+
+  it('is asked there where the configuration says so, and lets in whom groups let in', async () => {
+    expect(await signInThere('alice', 'userinfo')).toMatchObject({
+      status: 303,
+      me: { name: 'alice@acme.example', role: 'editor' },
+    })
+    expect(await signInThere('bob', 'userinfo')).toEqual({ status: 403, me: 401 })
+    expect(await signInThere('eve', 'userinfo')).toEqual({ status: 403, me: 401 })
+  })
+
+  it('is not asked where it does not, and nobody comes in', async () => {
+    expect(await signInThere('alice', 'id_token')).toEqual({ status: 403, me: 401 })
   })
 })
 
@@ -193,7 +217,7 @@ describe('a sign-in', () => {
     createSignIn({
       oidc: {
         ...{ issuer, redirectUri, clientId: 'fleetgate', clientSecret: new Secret('s3cret') },
-        ...{ scopes: ['openid'], nameClaim: 'sub', roleClaim: 'groups' },
+        ...{ scopes: ['openid'], claimsFrom: 'id_token', nameClaim: 'sub', roleClaim: 'groups' },
         roles: { viewer: [], editor: [], owner: [] },
       },
       ...{ sessionMs: hour, operatorTokens: rig.admin.operatorTokens, clock: rig.admin.clock },
@@ -212,15 +236,6 @@ describe('a sign-in', () => {
     expect(build('http://[::1]:9', 'http://localhost:8081/x').sessionCookie).toBe('fleetgate')
   })
 })
-
-/** One that nobody listens at. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => void server.close(resolve))
-  return port
-}
 
 describe('a gate with sign-in configured', () => {
   it('puts who signs in and who is refused on its audit log, and nothing secret', async () => {

@@ -269,6 +269,21 @@ describe.each(storeKinds)('an API user of the store, on %s', (kind) => {
     expect(again.log()).not.toContain('"level":"error"')
   })
 
+  it('is named in the log while it is observed, as one of the policy files is', async () => {
+    const owner = operate(gate.adminUrl, await anOperator(gate, 'ada', 'owner'))
+    const observe = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10)
+    const made = (name: string, more: object) =>
+      owner('POST', '/api/users', { name, definition: definition(more) })
+    expect((await made('looked-at', { observe })).status).toBe(201)
+    expect((await made('enforced', { description: 'Does not "observe" anything.' })).status).toBe(
+      201,
+    )
+    await using again = await startBeside(gate.config)
+    await expect.poll(() => again.log()).toContain('an API user is observed')
+    expect(again.log()).toContain(`"looked-at":"${observe}T00:00:00.000Z"`)
+    expect(again.log()).not.toContain('"enforced"')
+  })
+
   it('is made and widened by nobody where the configuration keeps API users in git, by either door', async () => {
     const { token } = await create('before')
     const { config } = gate
@@ -291,7 +306,8 @@ describe.each(storeKinds)('an API user of the store, on %s', (kind) => {
     expect(await status(token, at(other))).toBe(403)
     // What is there from before may still be ended, and those of git have their tokens as ever.
     expect((await there('DELETE', '/api/users/before', undefined, read.etag)).status).toBe(204)
-    expect(await status(token)).toBe(401)
+    // By another gate: this one hears of it a moment later.
+    await expect.poll(() => status(token)).toBe(401)
     const git = await there('POST', '/api/users/in-git/token')
     expect([git.status, await status(git.token)]).toEqual([201, 200])
   })

@@ -33,7 +33,7 @@ describe('an event stream through the gate', () => {
       const dues = streams.map((stream) => dueOf(batch, stream, whole))
       const isSettled = () =>
         streams.every(({ listener }, index) => listener.heard.length >= (dues[index]?.length ?? 0))
-      await waitUntil(isSettled, 2000)
+      await waitUntil(isSettled, 20_000)
       // Time for what must not come.
       await pause(200)
       const misses = streams.flatMap((stream, index) => missOf(batch, stream, dues[index] ?? []))
@@ -106,7 +106,7 @@ async function publishAll(
     [...whole.values()]
       .flatMap(({ heard }) => heard)
       .filter(({ coreid }) => coreid !== 'particle-internal')
-  await waitUntil(() => numbers().length >= list.length, 5000)
+  await waitUntil(() => numbers().length >= list.length, 20_000)
   expect(numbers()).toHaveLength(list.length)
 }
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
 import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { listen, type EventClient } from '../kit/event-client.ts'
+import { startFairClock } from '../kit/fair-clock.ts'
 import { traces } from '../kit/invariant.ts'
 import { until } from '../kit/recording-upstream.ts'
 import { startTestGate, type TestGate } from '../kit/start-gate.ts'
@@ -152,15 +153,11 @@ describe('one stream for all', () => {
     await one.ended
     await pause(900)
     expect(await streamsUp()).toBe(1)
+    await using clock = await startFairClock()
     two.leave()
     const left = performance.now()
-    let up = 1
-    while (up > 0 && performance.now() - left < 3000) {
-      await pause(20)
-      up = await streamsUp()
-    }
-    expect(performance.now() - left).toBeLessThan(1000)
-    expect(up).toBe(0)
+    await expect.poll(streamsUp, { interval: 20 }).toBe(0)
+    expect(await clock.between(left)).toBeLessThan(1000)
   })
 
   it('is not opened by HEAD', async () => {
@@ -185,9 +182,10 @@ describe('one stream for all', () => {
 describe('a gate that stops', () => {
   it('does not wait for streams, which have no end of their own', async () => {
     const client = await open('one')
+    await using clock = await startFairClock()
     const started = performance.now()
     await gate[Symbol.asyncDispose]()
-    expect(performance.now() - started).toBeLessThan(gate.config.timeouts.shutdownMs / 2)
+    expect(await clock.between(started)).toBeLessThan(gate.config.timeouts.shutdownMs / 2)
     expect(await client.ended).toBe('broken')
     expect(await streamsUp()).toBe(0)
   })
@@ -267,6 +265,7 @@ describe('what passes', () => {
 describe('rights while a stream is open', () => {
   /** Events go on meanwhile; none may come after the end. */
   async function endOf(client: EventClient, change: () => void | Promise<void>): Promise<number> {
+    await using clock = await startFairClock()
     cloud.publish(mine, 'before', '1')
     await until(() => client.names().includes('before'))
     await change()
@@ -275,7 +274,7 @@ describe('rights while a stream is open', () => {
       cloud.publish(mine, 'meanwhile', '1')
       return client.endedAt() !== undefined
     })
-    return (client.endedAt() ?? Infinity) - changed
+    return await clock.between(changed, client.endedAt())
   }
 
   it('ends it within a second when the token is revoked by another process’s connection', async () => {

@@ -148,7 +148,8 @@ function undeclaredOf(route: Route, row: EndpointRow): string[] {
 export function takesKey(body: BodySpec, key: string, contentType: string | undefined): boolean {
   return optionsOf(body).some((option) => {
     if (contentType === 'multipart/form-data') {
-      return (option.kind === 'multipart' || option.kind === 'parts') && option.fields.includes(key)
+      if (option.kind === 'multipart') return [...option.fields, ...option.products].includes(key)
+      return option.kind === 'parts' && option.fields.includes(key)
     }
     if (option.kind === 'json') return true
     const type = contentType === 'application/x-www-form-urlencoded' ? 'form' : 'json'

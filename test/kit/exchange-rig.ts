@@ -6,7 +6,9 @@ import type { OutcomeFields, RejectFields } from '../../src/audit/audit-log.ts'
 import { systemClock } from '../../src/domain/clock.ts'
 import type { Obligations } from '../../src/domain/decision.ts'
 import { Problem } from '../../src/domain/problem.ts'
+import { every } from '../../src/lib/every.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { createBodyBudget } from '../../src/proxy/body-budget.ts'
 import type { BodyGuard, Cut, RawRequest } from '../../src/proxy/exchange.ts'
 import { createForwarder } from '../../src/proxy/forward.ts'
 import {
@@ -17,9 +19,12 @@ import {
 } from '../../src/proxy/headers.ts'
 import { HttpExchange } from '../../src/proxy/http-exchange.ts'
 import { guardServer, serverOptions, type ListenerLimits } from '../../src/proxy/listener.ts'
-import { parseUpstreamOrigin } from '../../src/upstream/origin.ts'
+import type { BodyLimits } from '../../src/proxy/read-body.ts'
+import { anOrigin } from './an-origin.ts'
+import { createUnreadAnswers } from '../../src/proxy/unread.ts'
 import { createUpstreamPool } from '../../src/upstream/pool.ts'
 import type { UpstreamRequest } from '../../src/upstream/upstream.ts'
+import { aStanding } from './fakes.ts'
 
 export type Way = 'small' | 'streaming'
 
@@ -50,14 +55,23 @@ export type RigOptions = {
   timeoutMs?: number
   maxAnswerBytes?: number
   maxBodyBytes?: number
+  /** Of callers whom nobody knows yet. */
+  unknown?: BodyLimits['unknown']
   streamBufferBytes?: number
+  unreadBytes?: number
+  unreadMs?: number
   limits?: Partial<ListenerLimits>
   /** Instead of sending on: what a handler does with the exchange. */
   handle?: (exchange: HttpExchange) => Promise<OutcomeFields>
 }
 
+const roomy: BodyLimits['unknown'] = {
+  budget: createBodyBudget({ perAddress: 10_000_000, inAll: 10_000_000, retryAfterS: 1 }),
+  withinMs: 60_000,
+}
+
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const origin = parseUpstreamOrigin(options.upstreamUrl)
+  const origin = anOrigin(options.upstreamUrl)
   const answerHeaders = compileAnswerHeaders(['x-requested-scope'], origin)
   const list = compileForwardList(['accept', 'user-agent', 'x-particle-tool'])
   const timeoutMs = options.timeoutMs ?? 3000
@@ -69,18 +83,28 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     bodyTimeoutMs: timeoutMs,
     maxAnswerBytes: options.maxAnswerBytes ?? 1_000_000,
     maxCalls: 1000,
+    clock: systemClock,
+  })
+  const unread = createUnreadAnswers({
+    maxBytes: options.unreadBytes ?? 100_000_000,
+    maxAnswerBytes: options.maxAnswerBytes ?? 1_000_000,
+    stuckMs: options.unreadMs ?? 60_000,
+    clock: systemClock,
+    every,
   })
   const forwarder = createForwarder({
     origin,
-    connections: 8,
+    connections: 32,
+    maxCalls: 1000,
     firstByteTimeoutMs: timeoutMs,
-    answerHeaders,
+    ...{ answerHeaders, unread },
     maxAnswerBytes: options.maxAnswerBytes ?? 1_000_000,
   })
   const shape = rigShape
-  const maxBodyBytes = options.maxBodyBytes ?? 1_000_000
+  const maxBytes = options.maxBodyBytes ?? 1_000_000
+  const bodies = { maxBytes, unknown: options.unknown ?? roomy }
   const parts = {
-    ...{ pool, answerHeaders, forwarder, shape, maxBodyBytes },
+    ...{ pool, answerHeaders, forwarder, unread, shape, bodies },
     streamBufferBytes: options.streamBufferBytes ?? 65_536,
   }
   const outcomes: OutcomeFields[] = []
@@ -92,11 +116,12 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   async function sendOn(exchange: HttpExchange): Promise<OutcomeFields> {
     if (options.way === 'streaming') {
       const request = await toRequest(exchange.raw, undefined)
-      return exchange.forward(request, options.guard ?? { kind: 'none' }, options.cut)
+      const guard = options.guard ?? { kind: 'none' }
+      return exchange.forward(request, guard, options.cut, aStanding())
     }
     const body = await exchange.body()
     const request = await toRequest(exchange.raw, body.length === 0 ? undefined : body)
-    return exchange.filter(request, options.cut ?? uncut)
+    return exchange.filter(request, options.cut ?? uncut, aStanding())
   }
 
   async function toRequest(raw: RawRequest, body: Buffer | undefined): Promise<UpstreamRequest> {
@@ -163,6 +188,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       server.closeAllConnections()
       await closed
       forwarder[Symbol.dispose]()
+      unread[Symbol.dispose]()
       await pool[Symbol.asyncDispose]()
     },
   }

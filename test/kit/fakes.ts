@@ -8,10 +8,11 @@ import type {
   RejectFields,
   StreamCount,
 } from '../../src/audit/audit-log.ts'
+import type { AccessRequest } from '../../src/domain/access-request.ts'
 import type { Resource } from '../../src/domain/access-request.ts'
 import type { Decision } from '../../src/domain/decision.ts'
 import type { Principal } from '../../src/domain/principal.ts'
-import type { Problem } from '../../src/domain/problem.ts'
+import { Problem } from '../../src/domain/problem.ts'
 import type { PolicyEngine } from '../../src/policy/policy-engine.ts'
 import { EMPTY_FRAME } from '../../src/policy/user-frame.ts'
 import type {
@@ -24,7 +25,10 @@ import type {
   Hold,
   PassedRequest,
   RawRequest,
+  Standing,
 } from '../../src/proxy/exchange.ts'
+import type { EnforceParts } from '../../src/proxy/enforce.ts'
+import { valuesOf } from '../../src/proxy/credentials.ts'
 import type { Lists } from '../../src/proxy/lists/lists.ts'
 import type { Streams } from '../../src/proxy/streams/streams.ts'
 import type { Tokens } from '../../src/store/tokens.ts'
@@ -51,6 +55,7 @@ export class FakeSink implements EventSink {
   count: StreamCount = { sent: 0, withheld: 0 }
   waiting = 0
   taken = 0
+  ends: string | undefined
   ended: string | undefined
   text = ''
   begun = false
@@ -86,6 +91,7 @@ export class FakeExchange implements Exchange {
   readonly sent: Sent[] = []
   readonly passed: PassedRequest[] = []
   endsAtMs: number | undefined
+  user: string | undefined
   readonly answers: { status: number; body: unknown }[] = []
   readonly assembled: AssembledAnswer[] = []
   readonly leaves = new AbortController()
@@ -104,12 +110,26 @@ export class FakeExchange implements Exchange {
   }
 
   async body(): Promise<Buffer> {
+    return this.#whole()
+  }
+
+  async unknownBody(): Promise<Buffer> {
+    return this.#whole()
+  }
+
+  #whole(): Buffer {
+    const codings = valuesOf(this.raw.rawHeaders, 'content-encoding')
+    if (codings.length > 0) throw new Problem('unsupported_media_type')
     this.#isRead = true
     return this.#body
   }
 
   async bodyIfRead(): Promise<Buffer | undefined> {
     return this.#isRead ? this.#body : undefined
+  }
+
+  isOf(user: string): void {
+    this.user = user
   }
 
   tokenEnds(atMs: number | undefined): void {
@@ -226,7 +246,9 @@ export class FakeAudit implements AuditLog {
     this.rejects.push(fields)
   }
 
-  event(): void {}
+  event(): boolean {
+    return true
+  }
   async flush(): Promise<void> {}
   state() {
     return { healthy: true, queued: 0, failed: undefined }
@@ -320,7 +342,18 @@ export function fakePolicy(decide: PolicyEngine['decide'] = () => allowed): Poli
     compile: notPlayed,
     permissions: notPlayed,
     heldBack: notPlayed,
+    fromElsewhere: () => undefined,
     decide,
+    deciding(principal, facts, context) {
+      const taken: AccessRequest[] = []
+      return {
+        take(requests) {
+          taken.push(...requests)
+          return undefined
+        },
+        end: () => decide(principal, taken, facts, context),
+      }
+    },
     items: notPlayed,
     hangsOnDevice: () => true,
     maxAgeOf: () => undefined,
@@ -348,6 +381,16 @@ export function uncutLists(): {
     lists: { isCut: () => false, serve: notPlayed },
     streams: { serve: notPlayed, [Symbol.dispose]: () => undefined },
   }
+}
+
+/** Whatever was allowed stays so, and there is room for everybody. */
+export const noQueue: Pick<EnforceParts, 'standingOf' | 'assertRoom'> = {
+  standingOf: ({ user }) => aStanding(user),
+  assertRoom: () => undefined,
+}
+
+export function aStanding(user = 'acme'): Standing {
+  return { user, watch: () => ({ [Symbol.dispose]: () => undefined }) }
 }
 
 /** The cloud lets everybody call as often as they like. */

@@ -52,6 +52,7 @@ export async function startForgingProvider(algorithms: readonly string[] = ['RS2
         authorization_endpoint: `${issuer}/auth`,
         token_endpoint: `${issuer}/token`,
         jwks_uri: `${issuer}/jwks`,
+        userinfo_endpoint: `${issuer}/userinfo`,
         response_types_supported: ['code'],
         subject_types_supported: ['public'],
         id_token_signing_alg_values_supported: algorithms,
@@ -61,6 +62,10 @@ export async function startForgingProvider(algorithms: readonly string[] = ['RS2
     if (request.url === '/jwks') {
       const key = publicKey.export({ format: 'jwk' })
       return json({ keys: [{ ...key, kid: 'k1', use: 'sig', alg: 'RS256' }] })
+    }
+    if (request.url === '/userinfo') {
+      if (state.userinfo === undefined) return void response.writeHead(401).end()
+      return json(state.userinfo)
     }
     const token_type = 'bearer'
     return json({ access_token: 'at-0123456789', token_type, id_token: state.make(state.claims()) })
@@ -76,6 +81,8 @@ export async function startForgingProvider(algorithms: readonly string[] = ['RS2
     status: 200,
     metadata: {},
     make: signed,
+    /** What its userinfo says; undefined: nothing to whom asks. */
+    userinfo: undefined as Readonly<Record<string, unknown>> | undefined,
     claims: (): Readonly<Record<string, unknown>> => ({}),
   }
   return Object.assign(state, {

@@ -82,12 +82,12 @@ export function listsRig(options: RigOptions): ListsRig {
   const credentials = { for: () => new Secret('cloud-credential') }
   const views = new Map<string, ListView>()
 
-  function view(question: ListQuestion, only?: readonly string[]): ListView {
+  function view(question: ListQuestion, only?: string): ListView {
     const { path, query } = question
     const refusal = options.refuse?.(question)
     if (refusal !== undefined) throw refusal
     const name = `${path}?${query.map(({ key, value }) => `${key}=${value}`).join('&')}`
-    const key = only === undefined ? name : `${name}#${only.join()}`
+    const key = only === undefined ? name : `${name}#${only}`
     asked.push(key)
     const made = views.get(key) ?? viewOf(cloud[path], question, only)
     views.set(key, made)
@@ -103,6 +103,7 @@ export function listsRig(options: RigOptions): ListsRig {
     [Symbol.dispose]: () => undefined,
   }
   const pool = {
+    assertRoom: () => undefined,
     async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
       sent.push(request)
       const played = options.answer?.(request) ?? {}
@@ -146,6 +147,7 @@ export function listsRig(options: RigOptions): ListsRig {
           ...{ method: exchange.raw.method, target: request.upstream.target, headers },
           ...{ body: undefined, credential: credentials.for() },
         },
+        behalf: { user },
         progress: () => undefined,
       }
       if (!lists.isCut(served)) throw new Error('not cut')
@@ -159,18 +161,14 @@ export function listsRig(options: RigOptions): ListsRig {
 }
 
 /** As the cloud filters and sorts: by id in part, by group, by name. */
-function viewOf(
-  root: unknown,
-  { answer, query }: ListQuestion,
-  only?: readonly string[],
-): ListView {
+function viewOf(root: unknown, { answer, query }: ListQuestion, only?: string): ListView {
   const { at, items: spec } = answer
   const rows = rowsAt(root, at).filter((row) => query.every((entry) => passes(row, entry)))
   const order = query.find(({ key }) => key === 'sortAttr')
   if (order !== undefined) rows.sort((a, b) => (String(a['name']) < String(b['name']) ? -1 : 1))
   const items = rows
     .map((row) => ({ id: idIn(row, answer), text: JSON.stringify(row) }))
-    .filter(({ id }) => only === undefined || (id !== undefined && only.includes(id)))
+    .filter(({ id }) => only === undefined || id === only)
   return {
     items,
     root: JSON.stringify(root),

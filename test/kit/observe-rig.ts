@@ -38,7 +38,7 @@ export const observedRoutes: readonly Route[] = [
   aRoute('POST /v1/products/:product/firmware', {
     way: 'streaming',
     deeds: [aDeed('firmware:create')],
-    body: { kind: 'multipart', files: ['file'], fields: [] },
+    body: { kind: 'multipart', files: ['file'], fields: [], products: [] },
   }),
   aRoute('GET /v1/user', { kind: { kind: 'self', answer: 'user' }, deeds: [] }),
   aRoute('DELETE /v1/access_tokens/current', {
@@ -127,7 +127,7 @@ export function observeRig(play: ObservePlay): ObserveRig {
   const pipeline = createPipeline({
     ...stages,
     identify: createIdentify({
-      ...{ tokens, observedUntil },
+      ...{ policy, tokens, observedUntil },
       fingerprint: (token) => `print-of-${token.length}`,
     }),
     observe: createObserve({
@@ -142,6 +142,7 @@ export function observeRig(play: ObservePlay): ObserveRig {
     enforce: createEnforce({
       quota: kit.noQuota,
       ...{ catalog, credentials, directory, tokens, grantOf, fleetLists, lists, streams },
+      ...kit.noQueue,
     }),
     durability: { read: 'written', change: 'synced' },
     warnBeforeMs: 1_000,

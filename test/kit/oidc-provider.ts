@@ -9,10 +9,11 @@ export type PersonClaims = Readonly<Record<string, unknown>>
 
 export const clientSecret = 'client-secret-0123456789abcdef'
 
-/** @param people claims by the name they sign in with */
+/** @param people claims by the name they sign in with @param claimsFrom the only place where they are */
 export async function startOidcProvider(
   redirectUri: string,
   people: Readonly<Record<string, PersonClaims>>,
+  claimsFrom: 'id_token' | 'userinfo' = 'id_token',
 ) {
   const server = createServer()
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -28,7 +29,7 @@ export async function startOidcProvider(
       },
     ],
     claims: { openid: ['sub'], profile: ['email', 'email_verified', 'groups'] },
-    conformIdTokenClaims: false,
+    conformIdTokenClaims: claimsFrom === 'userinfo',
     cookies: { keys: ['a-key-for-tests'] },
     pkce: { required: () => true },
     findAccount: (_context, accountId) => ({

@@ -44,7 +44,16 @@ function setLinks(native: string): void {
   for (const link of links) {
     const { source, target }: { source: string; target: string } = link
     const path = join(native, '..', target)
-    if (!existsSync(path)) symlinkSync(basename(source), path)
+    if (!existsSync(path)) setLink(basename(source), path)
+  }
+}
+
+function setLink(target: string, path: string): void {
+  try {
+    symlinkSync(target, path)
+  } catch (error) {
+    // Another PostgreSQL that starts at the same moment was quicker.
+    if (!existsSync(path)) throw error
   }
 }
 

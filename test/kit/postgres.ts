@@ -13,6 +13,8 @@ import { Secret } from '../../src/lib/secret.ts'
 export type PostgresServer = AsyncDisposable & {
   /** Of an administrator, with the password. */
   url: string
+  /** Of its first process, the parent of all others. */
+  pid: number
   /** All its processes stand still, as under SIGSTOP of an operator, or of a machine that swaps. */
   freeze(): Promise<void>
   thaw(): void
@@ -54,6 +56,7 @@ export async function startPostgres(
   }
   return {
     url,
+    pid,
     async freeze() {
       const rows = await ask(url, 'select pid from pg_stat_activity')
       frozen = [pid, ...rows.map((row) => Number(row['pid']))]

@@ -68,7 +68,7 @@ export function openRaw(port: number): RawConnection {
       void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
     halfClose: () => void socket.end(),
     reset: () => void socket.resetAndDestroy(),
-    receive: ({ answers, interim, head = false, withinMs = 5000 } = {}) =>
+    receive: ({ answers, interim, head = false, withinMs = 15_000 } = {}) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           wakers.delete(look)

@@ -19,7 +19,7 @@ export async function sendRaw(
   socket.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1')
   })
-  const timer = setTimeout(() => socket.destroy(new Error('timeout')), options.withinMs ?? 5000)
+  const timer = setTimeout(() => socket.destroy(new Error('timeout')), options.withinMs ?? 15_000)
   const closed = await new Promise<'end' | 'reset'>((resolve, reject) => {
     socket.on('end', () => resolve('end'))
     socket.on('error', (error: NodeJS.ErrnoException) => {

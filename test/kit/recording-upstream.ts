@@ -96,8 +96,8 @@ export function rawAnswer(
   return `HTTP/1.1 ${status} Whatever\r\n${head}Content-Length: ${length}\r\n\r\n${body}`
 }
 
-/** Resolves when the check holds; rejects after `withinMs`. */
-export async function until(check: () => boolean, withinMs = 3000): Promise<void> {
+/** Resolves when the check holds; rejects after `withinMs`, which by itself only ends what would never happen. */
+export async function until(check: () => boolean, withinMs = 15_000): Promise<void> {
   const end = performance.now() + withinMs
   while (!check()) {
     if (performance.now() > end)

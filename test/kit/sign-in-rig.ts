@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createSignIn } from '../../src/admin/sign-in/sign-in.ts'
+import type { OidcConfig } from '../../src/config/config.ts'
 import type { ChangeFields, RejectFields } from '../../src/audit/audit-log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { type AdminRig, hour, startAdmin } from './admin-rig.ts'
@@ -12,21 +13,31 @@ import { clientSecret, type PersonClaims, startOidcProvider } from './oidc-provi
 
 export type SignInRig = Awaited<ReturnType<typeof startSignIn>>
 
-/** `gates`: how many stand behind the one address, each next request at the next. */
-export async function startSignIn(people: Readonly<Record<string, PersonClaims>>, gates = 1) {
+export type SignInPlay = {
+  /** How many stand behind the one address, each next request at the next. */
+  gates?: number
+  /** Where the provider has the claims, and where the gate looks for them. */
+  has?: OidcConfig['claimsFrom']
+  looks?: OidcConfig['claimsFrom']
+}
+
+export async function startSignIn(
+  people: Readonly<Record<string, PersonClaims>>,
+  { gates = 1, has = 'id_token', looks = 'id_token' }: SignInPlay = {},
+) {
   const admin = await startAdmin()
   const front = createServer()
   await once(front.listen(0, '127.0.0.1'), 'listening')
   const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`
   const redirectUri = `${url}/sign-in/callback`
-  const provider = await startOidcProvider(redirectUri, people)
+  const provider = await startOidcProvider(redirectUri, people, has)
   const records = {
     changes: [] as ChangeFields[],
     rejects: [] as RejectFields[],
     log: [] as string[],
   }
   const backs = Array.from({ length: gates }, () =>
-    open(admin, provider.issuer, redirectUri, records),
+    open(admin, { issuer: provider.issuer, redirectUri, claimsFrom: looks }, records),
   )
   let turn = 0
   front.on('request', (request, response) => {
@@ -45,13 +56,12 @@ export async function startSignIn(people: Readonly<Record<string, PersonClaims>>
 
 function open(
   { admin, operatorTokens, clock }: AdminRig,
-  issuer: string,
-  redirectUri: string,
+  own: Pick<OidcConfig, 'issuer' | 'redirectUri' | 'claimsFrom'>,
   records: { changes: ChangeFields[]; rejects: RejectFields[]; log: string[] },
 ) {
   const { operations, sessionCookie } = createSignIn({
     oidc: {
-      ...{ issuer, redirectUri, clientId: 'fleetgate', clientSecret: new Secret(clientSecret) },
+      ...{ ...own, clientId: 'fleetgate', clientSecret: new Secret(clientSecret) },
       ...{ scopes: ['openid', 'profile'], nameClaim: 'email', roleClaim: 'groups' },
       roles: { viewer: ['staff'], editor: ['fleet'], owner: ['admins'] },
     },

@@ -1,9 +1,9 @@
 /** A real gate in this process, in a folder of its own, in front of an upstream that the caller started. */
 
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { OpenAuditFile } from '../../src/audit/file.ts'
+import { openAuditFile, type OpenAuditFile } from '../../src/audit/file.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/config.ts'
 import { systemClock, type Clock } from '../../src/domain/clock.ts'
@@ -20,6 +20,8 @@ export type TestGateOptions = {
   config?: string
   /** YAML of `upstream.quota`. */
   quota?: string
+  /** How many calls at a time: YAML lines of `upstream`. */
+  bounds?: readonly string[]
   clock?: Clock
   /** Plays a failing disk under the audit log. */
   openAuditFile?: OpenAuditFile
@@ -64,15 +66,11 @@ export async function startTestGate(options: TestGateOptions): Promise<TestGate>
   const tokens = await mintTokens(config, clock, options.mint)
   const lines: string[] = []
   const log = createLog({ write: (line) => void lines.push(line), clock })
-  const { openAuditFile } = options
-  const gate = await startGate(config, {
-    clock,
-    log,
-    ...(openAuditFile !== undefined && { openAuditFile }),
-  })
+  const disk = watched(options.openAuditFile ?? openAuditFile)
+  const gate = await startGate(config, { clock, log, openAuditFile: disk.open })
 
   const rows = async (path: string, kind: string): Promise<AuditRow[]> => {
-    await settled(gate.auditPaths.decisions)
+    await settled(Object.values(gate.auditPaths), disk.isBusy)
     const all = parseLines(await readFile(path, 'utf8'))
     return all.filter((row) => row['kind'] === kind)
   }
@@ -99,14 +97,16 @@ export async function startTestGate(options: TestGateOptions): Promise<TestGate>
 
 function configOf(
   folder: string,
-  { upstream, config = '', quota = '{}' }: TestGateOptions,
+  { upstream, config = '', quota = '{}', bounds = [] }: TestGateOptions,
 ): Config {
   const text = `
 upstream:
   url: ${upstream.url}
   credentials: { default: { file: upstream-token } }
   quota: ${quota}
+${bounds.map((line) => `  ${line}`).join('\n')}
 ${config.includes('listen:') ? '' : "listen: { data: '127.0.0.1:0' }"}
+${config.includes('audit:') ? '' : patient}
 ${config}
 `
   const loaded = loadConfig(text, join(folder, 'fleetgate.yaml'), {})
@@ -131,14 +131,51 @@ async function mintTokens(
   return minted
 }
 
-/** Outcome rows follow their answers, a little later: reads until the file has stopped growing. */
-async function settled(path: string): Promise<void> {
+/** A disk that is slow for a second is none of the matters that tests are about. */
+const patient = 'audit: { wait: 10s }'
+
+/** `isBusy`: something asked of an audit file has not been answered yet. */
+function watched(openFile: OpenAuditFile): { open: OpenAuditFile; isBusy: () => boolean } {
+  let under = 0
+  const counted = async <T>(work: Promise<T>): Promise<T> => {
+    under += 1
+    try {
+      return await work
+    } finally {
+      under -= 1
+    }
+  }
+  return {
+    isBusy: () => under > 0,
+    async open(path) {
+      const file = await openFile(path)
+      return {
+        write: (bytes) => counted(file.write(bytes)),
+        sync: () => counted(file.sync()),
+        truncate: (length) => counted(file.truncate(length)),
+        read: (from, length) => counted(file.read(from, length)),
+        look: () => counted(file.look()),
+        close: () => file.close(),
+      }
+    },
+  }
+}
+
+const lookMs = 20
+/** Longer than a row without anybody who waits for it may stay behind (20 ms), in turns of this process: one that stood still for a while has not looked. */
+const looks = 3
+
+/** Outcome rows follow their answers, a little later: waits until nothing is written any more. A test may hold the disk; then not for ever. */
+async function settled(paths: readonly string[], isBusy: () => boolean): Promise<void> {
+  const tooLong = performance.now() + 5000
   let before = -1
-  for (;;) {
-    const { length } = await readFile(path)
-    if (length === before) return
-    before = length
-    await new Promise((resolve) => setTimeout(resolve, 60))
+  for (let quiet = 0; quiet <= looks;) {
+    const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size))
+    const now = sizes.reduce((sum, size) => sum + size, 0)
+    const isQuiet = now === before && (!isBusy() || performance.now() > tooLong)
+    quiet = isQuiet ? quiet + 1 : 1
+    before = now
+    if (quiet <= looks) await new Promise((resolve) => setTimeout(resolve, lookMs))
   }
 }
 

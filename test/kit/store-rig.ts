@@ -2,6 +2,7 @@
 
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Problem } from '../../src/domain/problem.ts'
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import type { TokensOptions } from '../../src/store/create-tokens.ts'
@@ -22,6 +23,10 @@ export type StoreRig = AsyncDisposable & {
   /** Held before an answer is given, as a database over the network would; absent: answers are there at once. */
   network: (() => Promise<void>) | undefined
   tokens(more?: Partial<TokensOptions>): Tokens
+  /** So many changes more, as another gate would write them down without a detail. */
+  addChanges(count: number, kind?: string): Promise<void>
+  /** Forgets the changes up to this number. */
+  pruneChanges(until: number): Promise<void>
   /** The same life as a command line on the same file would lead it. */
   elsewhere<T>(work: (tokens: Tokens, store: Store) => Promise<T>): Promise<T>
 }
@@ -65,6 +70,19 @@ export function startStoreRig(): StoreRig {
       const tokens = tokensOn(seen, { clock, ...more })
       opened.push(tokens)
       return tokens
+    },
+    async addChanges(count, kind = 'user_suspended') {
+      using db = new DatabaseSync(path)
+      db.exec(`
+        insert into changes (seq, at_ms, user_name, kind, by_whom)
+        with recursive counted (n) as (select 1 union all select n + 1 from counted where n < ${count})
+        select seq + n, 1, 'anna', '${kind}', 'x' from change_counter, counted;
+        update change_counter set seq = seq + ${count}`)
+    },
+    async pruneChanges(until) {
+      using db = new DatabaseSync(path)
+      db.exec(`delete from changes where seq <= ${until};
+        update change_counter set pruned_seq = ${until}`)
     },
     async elsewhere(work) {
       await using store = openSqliteStore({ path })

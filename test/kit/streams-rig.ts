@@ -7,6 +7,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import type { Item, ItemJudge, ItemVerdict } from '../../src/policy/policy-engine.ts'
 import type { Asked } from '../../src/proxy/describe.ts'
 import { createStreams, type StreamsParts } from '../../src/proxy/streams/create-streams.ts'
+import { createOpenings } from '../../src/proxy/streams/openings.ts'
 import type { Streams } from '../../src/proxy/streams/streams.ts'
 import type { OutcomeFields, StreamCount } from '../../src/audit/audit-log.ts'
 import type { EventSource, StreamHandler, StreamQuestion } from '../../src/upstream/event-source.ts'
@@ -115,6 +116,8 @@ export type StreamsRig = {
   judges: Map<string, ItemJudge>
   policy: { revision: string }
   faults: unknown[]
+  /** Places of events that were left out for their size. */
+  tooLarge: Resource[]
   /** One look of the watch. */
   look(): void
   /** Moves the clock on in steps, and looks at each. */
@@ -126,6 +129,10 @@ export type StreamsRig = {
 
 const credential = new Secret('cloud-credential-0123456789')
 
+export const limits: StreamsParts['limits'] = {
+  ...{ heartbeatMs: 8000, eventBytes: 10_000, recheckMs: 200, unansweredMs: 40_000, perUser: 100 },
+}
+
 export function streamsRig(more: Partial<StreamsParts> = {}): StreamsRig {
   const cloud = new PlayedCloud()
   const clock = { at: 1_000_000, now: () => clock.at, monotonic: () => clock.at }
@@ -133,6 +140,7 @@ export function streamsRig(more: Partial<StreamsParts> = {}): StreamsRig {
   const nobody = aJudge(() => no)
   const policy = { ...fakePolicy(), items: ({ user }: Principal) => judges.get(user) ?? nobody }
   const faults: unknown[] = []
+  const tooLarge: Resource[] = []
   let look = () => {}
   const streams = createStreams({
     catalog: {
@@ -147,11 +155,14 @@ export function streamsRig(more: Partial<StreamsParts> = {}): StreamsRig {
     audit: { state: () => ({ healthy: true, queued: 0, failed: undefined }) },
     clock,
     onFault: (cause) => void faults.push(cause),
+    openings: createOpenings(clock),
+    onTooLarge: (place) => void tooLarge.push(place),
     every: (_, callback) => {
       look = callback
       return { [Symbol.dispose]: () => {} }
     },
-    limits: { heartbeatMs: 8000, eventBytes: 10_000, recheckMs: 200, perUser: 100 },
+    readUnanswered: () => Promise.resolve(new Map()),
+    limits,
     ...more,
   })
 
@@ -172,6 +183,7 @@ export function streamsRig(more: Partial<StreamsParts> = {}): StreamsRig {
         body: undefined,
         credential: options.credential ?? credential,
       },
+      behalf: { user: options.user ?? 'acme' },
       progress: (count) => void progress.push(count),
     })
     // A test that expects a refusal looks at it itself.
@@ -187,6 +199,7 @@ export function streamsRig(more: Partial<StreamsParts> = {}): StreamsRig {
     policy,
     client,
     faults,
+    tooLarge,
     look: () => look(),
     pass(ms) {
       for (let left = ms; left > 0; left -= 200) {

@@ -1,7 +1,8 @@
 /** One random world with a real gate in front of it, for many questions by many API users. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { startDeviceCloud, type DeviceCloud } from '../../examples/device-cloud/cloud.ts'
+import { firstSeed } from '../kit/first-seed.ts'
 import { startTestGate, type TestGate } from '../kit/start-gate.ts'
 import { dressFleet, fleets, type Fleet } from './fleets.ts'
 import { policyFileOf, type Policy, type Theme } from './language.ts'
@@ -85,10 +86,9 @@ export async function forEachOf<T>(
   await Promise.all(Array.from({ length: atOnce }, work))
 }
 
-/** Seeds of this run: `ORACLE_SEED` for the first, so that whoever looks for more can start elsewhere. */
+/** Seeds of this run. */
 export function seedsOf(count: number): number[] {
-  const first = Number(process.env['ORACLE_SEED'] ?? 1)
-  return Array.from({ length: count }, (_, index) => first + index)
+  return Array.from({ length: count }, (_, index) => firstSeed + index)
 }
 
 /** What somebody who mends it needs: the API user, the roles it has, the guardrails. */

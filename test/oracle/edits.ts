@@ -1,6 +1,6 @@
 /** Random writes as an administrator's script would send them through the gate. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { groupNames } from './fleets.ts'
 
 export type Edit = { method: 'PUT' | 'POST' | 'DELETE'; path: string; body?: object }

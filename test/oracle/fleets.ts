@@ -1,6 +1,6 @@
 /** Random fleets for the simulated cloud: few groups, names and versions, so that policies hit some and miss some. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 
 export const groupNames = ['site-1', 'site-2', 'site-3', 'site-4', 'site-5', 'site-6']
 

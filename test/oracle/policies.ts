@@ -1,6 +1,6 @@
 /** Random policy sets over a known fleet: many API users, some roles, some guardrails. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { groupNames } from './fleets.ts'
 import type {
   Conditions,

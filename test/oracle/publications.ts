@@ -1,6 +1,6 @@
 /** Random events, and random streams to hear them on. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { productIds } from './fleets.ts'
 import type { EventFacts } from './language.ts'
 import type { Heard } from './listen.ts'

@@ -1,6 +1,6 @@
 /** Random questions to the device list: pages, filters and orders as clients send them. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { groupNames } from './fleets.ts'
 
 export type ListQuery = {

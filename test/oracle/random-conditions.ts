@@ -1,6 +1,6 @@
 /** Random conditions over the few groups, versions and flags of the random fleets. */
 
-import fc from 'fast-check'
+import { fc } from '../kit/fc.ts'
 import { groupNames } from './fleets.ts'
 import type { Conditions, Theme } from './language.ts'
 import { idOf, type World } from './world.ts'

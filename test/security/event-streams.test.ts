@@ -6,11 +6,13 @@ import type { OpenAuditFile } from '../../src/audit/file.ts'
 import { commandLine, elsewhere } from '../kit/elsewhere.ts'
 import { diskError, faultyDisk } from '../kit/audit.ts'
 import { listen, type EventClient } from '../kit/event-client.ts'
+import { startFairClock } from '../kit/fair-clock.ts'
 import { traces } from '../kit/invariant.ts'
 import { startListeners } from '../kit/many-listeners.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../kit/recording-upstream.ts'
 import type { RecordingUpstream } from '../kit/recording-upstream.ts'
 import { startTestGate, type TestGate } from '../kit/start-gate.ts'
+import { startVanishingClient } from '../kit/vanishing-client.ts'
 
 const product = '12345'
 const mine = '0123456789abcdef00000001'
@@ -175,19 +177,62 @@ describe('F09 an event in every spelling of the grammar', () => {
   })
 
   it.each([
-    ['an event without end', `data: ${'x'.repeat(3000)}`],
-    ['data lines without end', 'data: 0123456789\n'.repeat(300)],
+    ['an event without end', 'x'.repeat(200_000)],
+    ['data lines without end', 'data: 0123456789\n'.repeat(2400)],
   ])('breaks all streams at %s, rather than guess', async (_, bytes) => {
     await start('streams: { event: 2KB }')
     await using one = await open('limited')
     await using two = await open('all')
     send(event(mine))
     await until(() => one.events().length === 1 && two.events().length === 1)
-    send(bytes)
+    send(`data: ${bytes}`)
     expect(await Promise.all([one.ended, two.ended])).toEqual(['broken', 'broken'])
     await until(() => upstream.connections.every(({ closed }) => closed))
     await expectEnds('upstream_reset', 'upstream_reset')
   })
+
+  it.each([1, 7, 1000])(
+    'R17b leaves out what is too large, and nothing else, in pieces of %i',
+    async (size) => {
+      await start('streams: { event: 2KB }')
+      await using limited = await open('limited')
+      await using all = await open('all')
+      const long = 'x'.repeat(5000)
+      const events = [
+        event(mine, 'first'),
+        event(mine, 'long', long),
+        event(mine, 'between'),
+        event(other, 'long', `${long}\n\n${event(mine, 'inside')}`),
+        event(mine, 'long').replace('data:', `data: ${long}\r\ndata:`),
+        event(mine, 'last'),
+      ]
+      send(events.join(''), size)
+      await until(() => limited.names().includes('last') && all.names().includes('last'))
+      expect(limited.names()).toEqual(['first', 'between', 'last'])
+      expect(all.names()).toEqual(['first', 'between', 'last'])
+      expect(limited.text() + all.text()).not.toContain('xx')
+      const notice = ': an event was too large and is left out\n\n'
+      expect(all.text().split(notice)).toHaveLength(4)
+      // It may have been another's device: no trace of it.
+      expect(limited.text()).toBe(
+        `:ok\n\n${event(mine, 'first')}${event(mine, 'between')}${event(mine, 'last')}`,
+      )
+      limited.leave()
+      all.leave()
+      await Promise.all([limited.ended, all.ended])
+      await expectEnds('client_gone', 'client_gone')
+      for (const { events: count } of await gate.outcomes()) {
+        expect(count).toEqual({ sent: 3, withheld: 0, too_large: 3 })
+      }
+      const told = gate
+        .log()
+        .split('\n')
+        .filter((line) => line.includes('larger than streams.event'))
+      expect(told.map((line) => JSON.parse(line))).toEqual([
+        expect.objectContaining({ level: 'error', product }),
+      ])
+    },
+  )
 
   it('R17 reads on behind bytes that are not UTF-8, and takes them for nobody’s id', async () => {
     await start()
@@ -227,12 +272,13 @@ describe('F11 rights that end while a stream is open', () => {
     await start()
     await using client = await open('limited')
     await using bystander = await open('all')
+    await using clock = await startFairClock()
     const flood = setInterval(() => send(event(mine)), 5)
     await until(() => client.events().length > 3)
     await elsewhere(gate.config, (tokens) => tokens.revoke({ user: 'limited' }, commandLine))
     const revokedAt = performance.now()
     expect(await client.ended).toBe('broken')
-    expect((client.endedAt() ?? Infinity) - revokedAt).toBeLessThan(1000)
+    expect(await clock.between(revokedAt, client.endedAt())).toBeLessThan(1000)
     const heard = client.events().length
     const others = bystander.events().length
     await until(() => bystander.events().length > others + 3)
@@ -278,7 +324,7 @@ describe('A01 an audit log that cannot be written', () => {
     delete faults.write
     await until(() => upstream.connections.every(({ closed }) => closed))
     await expect
-      .poll(async () => (await gate.outcomes()).map(({ ended }) => ended), { timeout: 5000 })
+      .poll(async () => (await gate.outcomes()).map(({ ended }) => ended))
       .toContain('audit_unavailable')
   })
 })
@@ -289,10 +335,11 @@ describe('F12 clients that vanish', () => {
     await using listeners = await startListeners(gate.port, path, gate.tokens['all'] ?? '', 1000)
     expect(upstream.connections.filter(({ closed }) => !closed)).toHaveLength(1)
     send(event(mine))
+    await using clock = await startFairClock()
     await listeners.kill()
     const killedAt = performance.now()
-    await until(() => upstream.connections.every(({ closed }) => closed), 3000)
-    expect(performance.now() - killedAt).toBeLessThan(1000)
+    await until(() => upstream.connections.every(({ closed }) => closed))
+    expect(await clock.between(killedAt)).toBeLessThan(1000)
     const { total } = await traces(gate)
     expect(total).toBe(1000)
     const outcomes = await gate.outcomes()
@@ -300,16 +347,37 @@ describe('F12 clients that vanish', () => {
     expect(new Set(outcomes.map(({ ended }) => ended))).toEqual(new Set(['client_gone']))
   }, 60_000)
 
+  it('R15 leave nothing behind however often they come and go', async () => {
+    await start()
+    const turns = 14
+    for (let turn = 0; turn < turns; turn += 1) {
+      const client = await open('limited')
+      expect(client.status).toBe(200)
+      client.leave()
+      await client.ended
+      const leftAt = performance.now()
+      await until(() => upstream.connections.every(({ closed }) => closed), 3000)
+      expect(performance.now() - leftAt).toBeLessThan(1000)
+    }
+    expect(upstream.connections).toHaveLength(turns)
+    await expectEnds(...Array.from({ length: turns }, () => 'client_gone'))
+  }, 60_000)
+
   it('one that gives up before the cloud has answered leaves no connection either', async () => {
     upstream.use(() => {})
     await start()
+    const giveUp = new AbortController()
     const abandoned = fetch(gate.url + path, {
       headers: { authorization: `Bearer ${gate.tokens['limited']}` },
-      signal: AbortSignal.timeout(300),
+      signal: giveUp.signal,
     })
-    await expect(abandoned).rejects.toThrow('timeout')
+    await until(() => upstream.connections[0]?.heads === 1)
+    await using clock = await startFairClock()
+    giveUp.abort()
+    await expect(abandoned).rejects.toThrow('abort')
+    const allClosed = clock.until(() => upstream.connections.every(({ closed }) => closed))
+    expect(await allClosed).toBeLessThan(1000)
     expect(upstream.connections).toHaveLength(1)
-    await until(() => upstream.connections.every(({ closed }) => closed), 1000)
     await expectEnds('client_gone')
   })
 
@@ -317,6 +385,7 @@ describe('F12 clients that vanish', () => {
     upstream.use(() => {})
     await start()
     const opening = open('limited')
+    await until(() => upstream.connections[0]?.heads === 1)
     const abandoned = fetch(gate.url + path, {
       headers: { authorization: `Bearer ${gate.tokens['limited']}` },
       signal: AbortSignal.timeout(300),
@@ -327,7 +396,7 @@ describe('F12 clients that vanish', () => {
     expect(refused.status).toBe(503)
     await refused.ended
     expect(JSON.parse(refused.text())).toEqual({ error: 'busy' })
-    await until(() => upstream.connections.every(({ closed }) => closed), 1000)
+    await until(() => upstream.connections.every(({ closed }) => closed))
     expect(upstream.connections).toHaveLength(1)
   })
 })
@@ -344,7 +413,7 @@ describe('F13 readers that are slow', () => {
       send(Array.from({ length: 10 }, (_, n) => event(mine, `n${sent + n}`, data)).join(''))
       await pause(1)
     }
-    await until(() => good.names().length === events, 20_000)
+    await until(() => good.names().length === events, 40_000)
     expect(good.names()).toEqual(Array.from({ length: events }, (_, n) => `n${n}`))
     slow.resume()
     expect(await slow.ended).toBe('broken')
@@ -357,9 +426,32 @@ describe('F13 readers that are slow', () => {
   }, 60_000)
 })
 
+// Only Linux tells of it; elsewhere it is the kernel's own limit.
+describe.runIf(process.platform === 'linux')('F13 peers that are gone without a word', () => {
+  it('are cut off on a quiet stream, and who answers is not', async () => {
+    await start('streams: { heartbeat: 300ms, unanswered: 3s }')
+    await using gone = await startVanishingClient(gate.port, path, gate.tokens['limited'] ?? '')
+    await using good = await open('all')
+    await pause(4000)
+    expect(await gate.outcomes()).toEqual([])
+    await gone.vanish()
+    const vanishedAt = performance.now()
+    await expect.poll(() => gate.outcomes(), { timeout: 20_000, interval: 50 }).toHaveLength(1)
+    const lasted = performance.now() - vanishedAt
+    expect(lasted).toBeGreaterThan(3000)
+    expect(lasted).toBeLessThan(6000)
+    expect(good.endedAt()).toBeUndefined()
+    send(event(mine))
+    await until(() => good.events().length === 1)
+    good.leave()
+    await good.ended
+    await expectEnds('client_gone', 'client_gone')
+  })
+})
+
 describe('F14 streams that are silent', () => {
   const config = `
-timeouts: { upstream_first_byte: 500ms, upstream_body: 500ms, keep_alive: 500ms, request: 1s, headers: 500ms }
+timeouts: { upstream_first_byte: 1500ms, upstream_body: 1500ms, keep_alive: 1500ms, request: 1500ms, headers: 1s }
 streams: { heartbeat: 300ms }`
 
   it('live on past every timeout, and the client hears a heartbeat', async () => {
@@ -369,7 +461,7 @@ streams: { heartbeat: 300ms }`
       const before = client.text().length
       send(event(other))
       await pause(500)
-      expect(client.text().length).toBeGreaterThan(before)
+      await until(() => client.text().length > before)
     }
     send(event(mine))
     await until(() => client.events().length === 1)

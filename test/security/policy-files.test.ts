@@ -10,9 +10,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { systemClock } from '../../src/domain/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { Mistakes } from '../../src/lib/mistake.ts'
+import { Mistakes, type Mistake } from '../../src/lib/mistake.ts'
 import { openParts } from '../../src/open-parts.ts'
 import { startGate } from '../../src/server.ts'
+import { cpuMs } from '../kit/cpu-time.ts'
 import { traces } from '../kit/invariant.ts'
 import { mine, other, product, sentOn, startBench, type Bench } from '../kit/raw-exchange.ts'
 import { rawAnswer } from '../kit/recording-upstream.ts'
@@ -156,9 +157,11 @@ describe('a policy set with one mistake', () => {
     await rm(policies, { recursive: true, force: true })
     await mkdir(policies)
     await writeFile(join(policies, 'bad.yaml'), text)
-    const began = performance.now()
-    const mistakes = mistakesOf(() => openParts({ ...bench.gate.config, policies }))
-    expect(performance.now() - began).toBeLessThan(1000)
+    let mistakes: readonly Mistake[] = []
+    const cost = await cpuMs(() => {
+      mistakes = mistakesOf(() => openParts({ ...bench.gate.config, policies }))
+    }, 1)
+    expect(cost).toBeLessThan(1000)
     expect(mistakes.map((mistake) => mistake.line)).toContain(line)
     const there = mistakes.filter((mistake) => mistake.line === line)
     expect(there.map(({ message }) => message).join('\n')).toMatch(says)
@@ -206,10 +209,12 @@ describe('a policy set with one mistake', () => {
     const policies = join(folder, 'large')
     await mkdir(policies)
     await writeFile(join(policies, 'bad.yaml'), `# ${'x'.repeat(50_000_000)}\n`)
-    const began = performance.now()
-    const mistakes = mistakesOf(() => openParts({ ...bench.gate.config, policies }))
+    let mistakes: readonly Mistake[] = []
+    const cost = await cpuMs(() => {
+      mistakes = mistakesOf(() => openParts({ ...bench.gate.config, policies }))
+    }, 1)
     expect(mistakes).toMatchObject([{ line: 1, message: expect.stringContaining('larger than') }])
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(cost).toBeLessThan(1000)
   })
 })
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/domain/clock.ts'
 import { mintToken } from '../../src/store/token-format.ts'
 import { commandLine, elsewhere } from '../kit/elsewhere.ts'
+import { startFairClock } from '../kit/fair-clock.ts'
 import { traces } from '../kit/invariant.ts'
 import { anOperator, bothPorts, callWith, operate, recordsOf } from '../kit/operated-gate.ts'
 import {
@@ -283,9 +284,7 @@ describe('how long a token lives', () => {
       stop.abort()
     }
     expect(new Set(late)).toEqual(new Set([401]))
-    await expect
-      .poll(async () => (await traces(bench.gate)).total - before, { timeout: 5000 })
-      .toBe(sent)
+    await expect.poll(async () => (await traces(bench.gate)).total - before).toBe(sent)
   })
 
   it('T08 a revocation on another replica bites within the bound, in its load, and its rows say so', async () => {
@@ -315,6 +314,7 @@ describe('how long a token lives', () => {
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
     }
+    await using clock = await startFairClock()
     const load = Promise.all(Array.from({ length: 5 }, client))
     await expect.poll(() => calls.length, { timeout: 10_000 }).toBeGreaterThan(50)
     const admin = operate(a.adminUrl, await anOperator(a, 'olga'))
@@ -323,7 +323,7 @@ describe('how long a token lives', () => {
     await load
     const allowed = calls.filter(({ status }) => status === 200)
     const lastMs = Math.max(...allowed.map(({ sentMs }) => sentMs))
-    expect(lastMs - said.atMs).toBeLessThan(1000)
+    expect(await clock.between(said.atMs, lastMs)).toBeLessThan(1000)
     expect(new Set(calls.map(({ status }) => status))).toEqual(new Set([200, 401]))
     expect((await ask('limited')).status).toBe(200)
     expect(upstream.seen().match(/^GET /gm)).toHaveLength(allowed.length + 3)
@@ -370,17 +370,24 @@ describe('which token it is', () => {
       badChecksum: withWrongChecksum(u),
     }
     const before = (await traces(bench.gate)).total
-    const samples = await timed(bench.gate.port, kinds, 400)
-    const medians = Object.fromEntries(
-      Object.entries(samples).map(([kind, times]) => [kind, median(times)]),
-    )
-    const base = medians['unknown'] ?? 0
-    for (const kind of ['wrongSecret', 'revoked']) {
-      expect(Math.abs((medians[kind] ?? 0) / base - 1)).toBeLessThan(0.35)
+    const samples: Record<string, number[]> = {}
+    const apart = () => {
+      const medians = ['unknown', 'wrongSecret', 'revoked'].map((kind) =>
+        median(samples[kind] ?? []),
+      )
+      return Math.max(...medians) / Math.min(...medians) - 1
     }
+    // What the machine does meanwhile is lost among more samples; a difference of the gate's is not.
+    let batches = 0
+    do {
+      batches += 1
+      // oxlint-disable-next-line no-await-in-loop -- more only where in doubt
+      await timed(bench.gate.port, kinds, 400, samples)
+    } while (apart() >= 0.35 && batches < 8)
+    expect(apart()).toBeLessThan(0.35)
     await expect
-      .poll(async () => (await traces(bench.gate)).total - before, { timeout: 5000 })
-      .toBe(1600)
+      .poll(async () => (await traces(bench.gate)).total - before)
+      .toBe(batches * 400 * Object.keys(kinds).length)
   })
 
   it('T13 is under what the files say today, not under what they said at issue', async () => {
@@ -453,7 +460,7 @@ describe('which token it is', () => {
     expect(wrongKind.map(({ status }) => status)).toContain(401)
     // Neither took effect: the token lives, and nobody new is there.
     expect((await callWith(gate.url, device, limited)).status).toBe(200)
-    expect((await admin('GET', '/api/operators')).text).not.toContain('eve')
+    expect((await admin('GET', '/api/operators')).text).not.toContain('"eve"')
   })
 
   it('T15 refuses a JWT: a token is looked up, never interpreted', async () => {
@@ -562,7 +569,8 @@ describe('what is left of a token', () => {
     const outputs = new Map(filesUnder(join(gate.folder, 'audit')))
     outputs.set('log', gate.log())
     outputs.set('answers', bench.answers.join(''))
-    expect(outputs.size).toBe(4)
+    // Two logs, who holds their folder, and how far changes are on record.
+    expect(outputs.size).toBe(6)
     const found = [...outputs].flatMap(([name, text]) =>
       secrets.filter((secret) => text.includes(secret)).map((secret) => `${name}: ${secret}`),
     )
@@ -597,14 +605,14 @@ function median(times: readonly number[]): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 }
 
-/** Milliseconds per request of each kind, in turns on one connection. */
+/** Adds milliseconds per request of each kind, in turns on one connection. */
 async function timed(
   port: number,
   kinds: Readonly<Record<string, string>>,
   rounds: number,
-): Promise<Record<string, number[]>> {
+  samples: Record<string, number[]>,
+): Promise<void> {
   const socket = connect(port, '127.0.0.1').setNoDelay(true)
-  const samples: Record<string, number[]> = {}
   let answered: (() => void) | undefined
   let text = ''
   socket.on('data', (chunk) => {
@@ -622,5 +630,4 @@ async function timed(
     }
   }
   socket.destroy()
-  return samples
 }

@@ -1,6 +1,7 @@
-/** Counts failed sign-ons by address, in bounded memory: whoever fails too often is told to wait. */
+/** Counts failed sign-ons by address (of IPv6 by /64), in bounded memory: whoever fails too often is told to wait. */
 
 import type { Clock } from '../../domain/clock.ts'
+import { addressBlock } from '../../lib/address-block.ts'
 
 export type Failures = {
   /** One more; whole seconds to wait, once an address has had too many within a minute. */
@@ -19,12 +20,13 @@ export function createFailures(clock: Pick<Clock, 'monotonic'>, perMinute: numbe
   return {
     add(address) {
       const nowMs = clock.monotonic()
-      const known = seen.get(address)
+      const block = addressBlock(address)
+      const known = seen.get(block)
       if (known === undefined || nowMs - known.sinceMs >= windowMs) {
-        seen.delete(address)
+        seen.delete(block)
         const [oldest] = seen.size >= maxAddresses ? seen.keys() : []
         if (oldest !== undefined) seen.delete(oldest)
-        seen.set(address, { count: 1, sinceMs: nowMs })
+        seen.set(block, { count: 1, sinceMs: nowMs })
         return undefined
       }
       known.count += 1

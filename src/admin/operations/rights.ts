@@ -24,7 +24,9 @@ const rule = z
 const permission = z
   .strictObject({
     action: z.string(),
-    outcome: z.enum(['allow', 'deny']),
+    outcome: z.enum(['allow', 'deny', 'depends']).meta({
+      description: 'depends: allowed with some values of a request and denied with others (`with`)',
+    }),
     reason: z.string().optional().meta({ description: 'Of a denial' }),
     rule: rule.optional().meta({ description: 'That decided' }),
     fields: z
@@ -38,7 +40,7 @@ const permission = z
         each_item: z.boolean().optional(),
       })
       .optional()
-      .meta({ description: 'Of an allow whose answer is cut' }),
+      .meta({ description: 'Of what is allowed and whose answer is cut' }),
   })
   .meta({ id: 'Permission' })
 const resource = z

@@ -1,7 +1,8 @@
 /** The product or device that an operator asks about, as ids; beyond an operator's product there is nothing. */
 
+import { canonicalId } from '../../domain/canonical-id.ts'
 import type { Resource } from '../../domain/access-request.ts'
-import type { Catalog, ResourceSpec } from '../../domain/catalog.ts'
+import type { Catalog } from '../../domain/catalog.ts'
 import type { ApiUser } from '../../domain/grant.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { Directory } from '../../upstream/directory.ts'
@@ -44,7 +45,7 @@ export function createPlaces({ catalog: { resources }, directory }: PlacesParts)
 
   /** Of the same product in any spelling; one that is in none is nobody's. */
   async function lookUpDevice(name: string, product: string | undefined, who: string) {
-    const id = canonical(name, resources.device)
+    const id = canonicalId(resources.device, name)
     const place = product === undefined ? undefined : await idOf(product, who)
     if (product !== undefined && place === undefined) throw nowhere()
     // What a list of ids names may not be in the product yet.
@@ -56,7 +57,7 @@ export function createPlaces({ catalog: { resources }, directory }: PlacesParts)
   }
 
   async function idOf(product: string, who: string): Promise<string | undefined> {
-    return canonical(product, resources.product) ?? (await directory.product(product, who))?.id
+    return canonicalId(resources.product, product) ?? (await directory.product(product, who))?.id
   }
 
   return {
@@ -74,11 +75,6 @@ export function createPlaces({ catalog: { resources }, directory }: PlacesParts)
       return find(actor, { product, device: undefined })
     },
   }
-}
-
-function canonical(spelling: string, { id, fold }: ResourceSpec): string | undefined {
-  const folded = fold === 'lower' ? spelling.toLowerCase() : spelling
-  return id.test(folded) ? folded : undefined
 }
 
 function nowhere(): Problem {

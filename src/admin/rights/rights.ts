@@ -148,7 +148,7 @@ export function createRights(parts: RightsParts): Rights {
         if (record.user === undefined) return undefined
         const all = await ask(actor, record.user, record.token, resource)
         const permissions = all.filter((one) => one.action === action)
-        const may = permissions.some(({ outcome }) => outcome === 'allow')
+        const may = permissions.some(({ outcome }) => outcome !== 'deny')
         return may ? { record, permissions } : undefined
       })
       return { resource, holders: holders.flatMap((one) => one ?? []), total }

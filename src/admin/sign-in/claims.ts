@@ -1,4 +1,4 @@
-/** From the claims of an ID token to an operator: who it is, and which role its groups make. */
+/** From the claims of a sign-in to an operator: who it is, and which role its groups make. */
 
 import type { OidcConfig } from '../../config/config.ts'
 import { Problem } from '../../domain/problem.ts'

@@ -1,4 +1,4 @@
-/** The provider of sign-ins: authorization code flow with PKCE, state and nonce, and an ID token whose signature is checked. */
+/** The provider of sign-ins: authorization code flow with PKCE, state and nonce, an ID token whose signature is checked, and what more its userinfo says. */
 
 import {
   allowInsecureRequests,
@@ -14,6 +14,7 @@ import {
   type Configuration,
   discovery,
   enableNonRepudiationChecks,
+  fetchUserInfo,
   None,
   ResponseBodyError,
 } from 'openid-client'
@@ -23,7 +24,7 @@ import { Problem } from '../../domain/problem.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { RandomBytes } from '../../store/token-format.ts'
 import type { Claims } from './claims.ts'
-import { isHttpsOrLoopback } from './loopback.ts'
+import { isHttpsOrLoopback } from '../../lib/http-url.ts'
 import type { Login } from './login-cookie.ts'
 
 /** @throws Problem `sign_in_unavailable` where the provider does not answer */
@@ -34,7 +35,10 @@ export type Provider = {
 }
 
 export type ProviderParts = {
-  oidc: Pick<OidcConfig, 'issuer' | 'clientId' | 'clientSecret' | 'redirectUri' | 'scopes'>
+  oidc: Pick<
+    OidcConfig,
+    'issuer' | 'clientId' | 'clientSecret' | 'redirectUri' | 'scopes' | 'claimsFrom'
+  >
   clock: Pick<Clock, 'monotonic'>
   random: RandomBytes
 }
@@ -96,15 +100,20 @@ export function createProvider({ oidc, clock, random }: ProviderParts): Provider
         ...{ expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier },
         idTokenExpected: true,
       }
-      const claims = await claimsOf(authorizationCodeGrant(configuration, url, checks))
+      const tokens = await refusing(authorizationCodeGrant(configuration, url, checks))
+      const claims = tokens.claims()
       if (claims === undefined) throw new Problem('sign_in_refused', { cause: 'no ID token' })
-      return claims
+      if (oidc.claimsFrom === 'id_token') return claims
+      const { sub } = claims
+      const more = await refusing(fetchUserInfo(configuration, tokens.access_token, sub))
+      // What is signed counts where both say it.
+      return { ...more, ...claims }
     },
   }
 }
 
 async function discover(oidc: ProviderParts['oidc']): Promise<Configuration> {
-  const { issuer, clientId, clientSecret } = oidc
+  const { issuer, clientId, clientSecret, claimsFrom } = oidc
   const server = new URL(issuer)
   const isPlain = server.protocol === 'http:'
   const configuration = await discovery(
@@ -117,8 +126,11 @@ async function discover(oidc: ProviderParts['oidc']): Promise<Configuration> {
       execute: [enableNonRepudiationChecks, ...(isPlain ? [allowInsecureRequests] : [])],
     },
   )
-  const { authorization_endpoint, token_endpoint, jwks_uri } = configuration.serverMetadata()
-  for (const endpoint of [authorization_endpoint, token_endpoint, jwks_uri]) {
+  const { authorization_endpoint, token_endpoint, jwks_uri, userinfo_endpoint } =
+    configuration.serverMetadata()
+  const needed = [authorization_endpoint, token_endpoint, jwks_uri]
+  if (claimsFrom === 'userinfo') needed.push(userinfo_endpoint)
+  for (const endpoint of needed) {
     if (endpoint === undefined || !isHttpsOrLoopback(endpoint)) {
       throw new Error('the provider names an endpoint that is missing or not https')
     }
@@ -136,11 +148,9 @@ function authBy(secret: Secret): ClientAuth {
   }
 }
 
-async function claimsOf(
-  grant: ReturnType<typeof authorizationCodeGrant>,
-): Promise<Claims | undefined> {
+async function refusing<T>(answer: Promise<T>): Promise<T> {
   try {
-    return (await grant).claims()
+    return await answer
   } catch (error) {
     throw toProblem(error)
   }

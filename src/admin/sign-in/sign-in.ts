@@ -1,6 +1,7 @@
 /** Sign-in by OpenID Connect and sign-out, as operations of the admin port: who comes through holds a short-lived operator token in a cookie. */
 
 import type { AuditLog, RejectFields } from '../../audit/audit-log.ts'
+import { callbackPath as callback } from '../../config/accounts-shape.ts'
 import type { OidcConfig } from '../../config/config.ts'
 import type { Clock } from '../../domain/clock.ts'
 import { Problem } from '../../domain/problem.ts'
@@ -13,7 +14,7 @@ import type { AnyOperation, OpenOperation, OpenRequest, Operation } from '../ope
 import { personOf } from './claims.ts'
 import { cookiesFor } from './cookies.ts'
 import { createLoginSeal, loginMaxAgeMs } from './login-cookie.ts'
-import { isHttpsOrLoopback } from './loopback.ts'
+import { isHttpsOrLoopback } from '../../lib/http-url.ts'
 import { createProvider } from './provider.ts'
 import { createSessions } from './sessions.ts'
 
@@ -37,7 +38,6 @@ export type SignIn = {
 /** Where people are sent afterwards; a fixed place, so that no link can send them elsewhere. */
 const home = '/api/whoami'
 const warnEveryMs = 10_000
-const callback = '/sign-in/callback'
 
 /** RFC 6749 §4.1.2, RFC 9207 §2, and what providers are known to add. */
 const answerKeys = [

@@ -1,5 +1,6 @@
 /** The product or organization whose team is spoken of, and which API users are of it. */
 
+import { canonicalId } from '../../domain/canonical-id.ts'
 import type { Catalog } from '../../domain/catalog.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { Directory } from '../../upstream/directory.ts'
@@ -45,7 +46,7 @@ export function createTeamPlaces({ catalog, directory }: TeamPlacesParts): TeamP
   return {
     find: async (actor, kind, idOrSlug) => requireOpen(actor, await look(actor, kind, idOrSlug)),
     async findKnown(actor, kind, idOrSlug) {
-      const id = canonical(catalog, kind, idOrSlug)
+      const id = canonicalId(catalog.resources[kind], idOrSlug)
       const place = id === undefined ? await look(actor, kind, idOrSlug) : { kind, id }
       return requireOpen(actor, place)
     },
@@ -83,16 +84,6 @@ export function noMember(): Problem {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
-}
-
-function canonical(
-  { resources }: Pick<Catalog, 'resources'>,
-  kind: TeamKind,
-  text: string,
-): string | undefined {
-  const { id, fold } = resources[kind]
-  const folded = fold === 'lower' ? text.toLowerCase() : text
-  return id.test(folded) ? folded : undefined
 }
 
 /** Whoever administers one product knows of no other team. */

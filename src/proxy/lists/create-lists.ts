@@ -4,6 +4,7 @@ import type { OutcomeFields } from '../../audit/audit-log.ts'
 import type { Catalog, ListAnswer } from '../../domain/catalog.ts'
 import type { Clock } from '../../domain/clock.ts'
 import { Problem } from '../../domain/problem.ts'
+import type { MaybePromise } from '../../lib/maybe-promise.ts'
 import type { PolicyEngine } from '../../policy/policy-engine.ts'
 import type { Tokens } from '../../store/tokens.ts'
 import type { UpstreamCredentials } from '../../upstream/credentials.ts'
@@ -30,7 +31,7 @@ export type ListsParts = {
   credentials: UpstreamCredentials
   directory: Directory
   fleetLists: FleetLists
-  pool: Pick<UpstreamPool, 'request'>
+  pool: Pick<UpstreamPool, 'request' | 'assertRoom'>
   quota: Pick<Quota, 'take' | 'refused'>
   clock: Clock
   /** Larger answers are refused, as those of the cloud are. */
@@ -59,7 +60,7 @@ export function createLists(parts: ListsParts): Lists {
         const assembled = await underPoliciesInForce(() => assembledOf(served, answer))
         // While the cloud took its time, the token may have died.
         await tokens.recheck(served.principal)
-        return served.exchange.send(assembled)
+        return await served.exchange.send(assembled)
       } catch (error) {
         return failed(served, answer, error)
       }
@@ -99,7 +100,7 @@ function failed(
   { exchange, decision, request }: Served,
   answer: ListAnswer,
   error: unknown,
-): OutcomeFields {
+): MaybePromise<OutcomeFields> {
   if (exchange.gone.aborted) return goneAway
   if (error instanceof Problem) throw error
   if (!(error instanceof UpstreamRefusal)) throw unfilterable('a list was not cut', error)

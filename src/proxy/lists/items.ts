@@ -1,5 +1,6 @@
 /** The items of a list as they are judged and shown: out of an answer in hand, or out of a kept view. */
 
+import { canonicalId } from '../../domain/canonical-id.ts'
 import type { ItemsSpec, ResourceSpec } from '../../domain/catalog.ts'
 import {
   isJsonObject,
@@ -11,7 +12,6 @@ import {
 import type { TextSet } from '../../lib/text-set.ts'
 import type { ListView } from '../../upstream/fleet-lists.ts'
 import { unfilterable } from '../cut.ts'
-import { idOf } from '../ids.ts'
 
 export type Items = {
   readonly length: number
@@ -91,7 +91,7 @@ export function idOfText(
     // What they hold needs no test.
     const held = among?.find(text)
     if (held !== undefined) return held
-    const found = idOf(text, resource)
+    const found = canonicalId(resource, text)
     if (found === undefined || among === undefined) return found
     return found === text ? null : (among.find(found) ?? null)
   }

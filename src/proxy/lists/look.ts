@@ -1,5 +1,6 @@
 /** Looks through a list with the eyes of one API user: who decides, on which facts, over what is of no device. */
 
+import { canonicalId } from '../../domain/canonical-id.ts'
 import type { AccessRequest, Resource } from '../../domain/access-request.ts'
 import type { Catalog, ListAnswer } from '../../domain/catalog.ts'
 import type { Clock } from '../../domain/clock.ts'
@@ -9,7 +10,6 @@ import type { ItemJudge, PolicyEngine } from '../../policy/policy-engine.ts'
 import type { Directory } from '../../upstream/directory.ts'
 import type { ListView } from '../../upstream/fleet-lists.ts'
 import type { Served } from '../enforce.ts'
-import { idOf } from '../ids.ts'
 import { createItemFacts } from './item-facts.ts'
 import type { Items } from './items.ts'
 import { idsAmong } from './plan.ts'
@@ -46,7 +46,9 @@ export function createLook(parts: {
     const ids = among === undefined ? idsAmong(narrow) : undefined
     if (ids !== undefined && item !== 'none') {
       // No item is ever of an id that is spelled in another way.
-      among = createTextSet([...ids].filter((id) => idOf(id, catalog.resources[item]) === id))
+      among = createTextSet(
+        [...ids].filter((id) => canonicalId(catalog.resources[item], id) === id),
+      )
       amongs.set(narrow, among)
     }
     return among

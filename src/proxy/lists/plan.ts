@@ -6,7 +6,7 @@ import type { Narrowing } from '../../policy/policy-engine.ts'
 
 export type Plan =
   /** One device, asked for by the list's own filter `key`. */
-  | { way: 'ids'; ids: readonly string[]; key: string; query: readonly QueryEntry[] }
+  | { way: 'ids'; id: string; key: string; query: readonly QueryEntry[] }
   | { way: 'narrowed' | 'index'; query: readonly QueryEntry[] }
 
 /**
@@ -24,7 +24,7 @@ export function planOf(
       const given = query.find((entry) => entry.key === key)
       if (given?.value === value) return { way: 'narrowed', query }
       if (given !== undefined) continue
-      if (attribute === 'id') return { way: 'ids', ids: [value], key, query }
+      if (attribute === 'id') return { way: 'ids', id: value, key, query }
       return { way: 'narrowed', query: [...query, { key, value }] }
     }
   }

@@ -21,7 +21,7 @@ export async function readView(
   const options = { user, maxAgeMs: judge.maxAgeMs, signal: served.exchange.gone }
   const view =
     plan.way === 'ids'
-      ? await fleetLists.pick(question, plan.ids, plan.key, options)
+      ? await fleetLists.pick(question, plan.id, plan.key, options)
       : await fleetLists.view(question, options)
   return { view, way: plan.way }
 }

@@ -16,7 +16,7 @@ import { showRaw } from './raw-list.ts'
 
 export type WholeParts = {
   catalog: Pick<Catalog, 'resources'>
-  pool: Pick<UpstreamPool, 'request'>
+  pool: Pick<UpstreamPool, 'request' | 'assertRoom'>
   quota: Pick<Quota, 'take' | 'refused'>
   clock: Clock
   look: Look
@@ -26,17 +26,19 @@ export type WholeParts = {
 export async function serveWhole(parts: WholeParts, looked: Looked): Promise<AssembledAnswer> {
   const { catalog, pool, quota, clock, look } = parts
   const { served, answer } = looked
-  const { exchange, request, principal } = served
+  const { exchange, request, principal, behalf } = served
   const { credential } = request
   const startedMs = clock.monotonic()
+  pool.assertRoom(principal.user)
   quota.take(principal.user)
   const { status, headers, body } = await pool.request(
     // What HEAD tells must be what GET tells (M01).
     { ...request, method: 'GET', headers: unconditional(request.headers) },
+    behalf,
     exchange.gone,
   )
   if (status === 429) quota.refused(principal.user, retryAfterOf(headers))
-  const refusal = refusalProblem(status)
+  const refusal = refusalProblem(status, credential)
   if (refusal !== undefined) throw refusal
   const contentType = headers['content-type']
   if (status >= 400) {

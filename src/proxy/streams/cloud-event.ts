@@ -1,12 +1,12 @@
 /** One event of the cloud's: who sent it, and the bytes that clients get. */
 
+import { canonicalId } from '../../domain/canonical-id.ts'
 import type { Catalog } from '../../domain/catalog.ts'
 import type { EventSource } from '../../domain/grant.ts'
 import type { Obligations } from '../../domain/decision.ts'
 import { isJsonObject, parseCloudText, valueAtPath } from '../../lib/cloud-json.ts'
 import type { EventMessage } from '../../upstream/event-parser.ts'
 import { cutAnswer } from '../cut.ts'
-import { idOf } from '../ids.ts'
 import { redactWhole } from '../redact.ts'
 
 export type CloudEvent = {
@@ -31,7 +31,7 @@ export function createReadEvent({ events, resources }: Catalog): ReadEvent {
     if (said === undefined) return undefined
     const source = words.get(said)
     if (source !== undefined) return { name, data, source, device: undefined }
-    const device = idOf(said, resources.device)
+    const device = canonicalId(resources.device, said)
     return device === undefined ? undefined : { name, data, source: 'device', device }
   }
 }

@@ -2,10 +2,12 @@
 
 import { LRUCache } from 'lru-cache'
 import type { AuditLog, OutcomeFields } from '../../audit/audit-log.ts'
+import type { Resource } from '../../domain/access-request.ts'
 import type { Catalog } from '../../domain/catalog.ts'
 import type { Clock } from '../../domain/clock.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { Secret } from '../../lib/secret.ts'
+import type { Unanswered } from '../../lib/tcp-table.ts'
 import type { PolicyEngine } from '../../policy/policy-engine.ts'
 import type { Tokens } from '../../store/tokens.ts'
 import type { Directory } from '../../upstream/directory.ts'
@@ -20,11 +22,12 @@ import { foundBytes, type Found } from './audience.ts'
 import { createReadEvent } from './cloud-event.ts'
 import { Hub, type HubParts } from './hub.ts'
 import { Listening } from './listening.ts'
-import { Openings } from './openings.ts'
+import type { Openings } from './openings.ts'
 import { sharedTarget, wishOf } from './place.ts'
 import { Refusals } from './refusals.ts'
 import { createRecheck, judgeOf } from './rights.ts'
 import type { Streams } from './streams.ts'
+import { createVanished } from './vanished.ts'
 import { createWatch } from './watch.ts'
 
 export type StreamsParts = {
@@ -38,9 +41,20 @@ export type StreamsParts = {
   clock: Clock
   /** Told of streams of the cloud that could not be read, and of faults of our own. */
   onFault: (cause: unknown) => void
+  /** Told of each event of the cloud's that was left out for its size. */
+  onTooLarge: (place: Resource) => void
+  openings: Pick<Openings, 'take'>
   /** Calls back again and again until it is disposed of. */
   every: (ms: number, callback: () => void) => Disposable
-  limits: { heartbeatMs: number; eventBytes: number; recheckMs: number; perUser: number }
+  /** Connections whose other end does not answer. Never rejects. */
+  readUnanswered: () => Promise<Unanswered>
+  limits: {
+    heartbeatMs: number
+    eventBytes: number
+    recheckMs: number
+    unansweredMs: number
+    perUser: number
+  }
 }
 
 /** Of memory for who gets which kind of event (device, name, source), about. */
@@ -59,7 +73,6 @@ export function createStreams(parts: StreamsParts): Streams {
   }
   const hubs = new Map<string, Hub>()
   const credentials = new WeakMap<Secret, number>()
-  const openings = new Openings()
   const refusals = new Refusals()
   const openByUser = new Map<string, number>()
   let credentialCount = 0
@@ -68,10 +81,11 @@ export function createStreams(parts: StreamsParts): Streams {
   const watch = createWatch({
     ...{ hubs, limits, clock, audit: parts.audit, every: parts.every, onFault: parts.onFault },
     recheck: createRecheck(parts),
+    vanished: createVanished({ ...parts, unansweredMs: limits.unansweredMs }),
   })
 
   /** @throws Problem, UpstreamRefusal where the cloud has just refused it */
-  function hubOf({ asked, request }: Served): Hub {
+  function hubOf({ principal, asked, request }: Served): Hub {
     const { answer } = asked.route
     if (answer.kind !== 'stream') throw new Problem('internal', { cause: 'no stream' })
     const { target, place } = sharedTarget(answer.shared, asked)
@@ -84,10 +98,10 @@ export function createStreams(parts: StreamsParts): Streams {
     const nowMs = clock.monotonic()
     const standing = refusals.standing(key, nowMs)
     if (standing !== undefined) throw standing
+    parts.openings.take(principal.user)
     hubCount += 1
     const name = String(hubCount)
-    const lingerMs = openings.note(key, nowMs)
-    const hub = new Hub(hubParts, { name, place, target, credential, lingerMs })
+    const hub = new Hub(hubParts, { name, place, target, credential })
     hubs.set(key, hub)
     hub.opened.then(
       () => refusals.forget(key),

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { StreamCount } from '../../audit/audit-log.ts'
 import { Problem } from '../../domain/problem.ts'
+import { endsOf } from '../../lib/tcp-table.ts'
 import type { EventSink } from '../exchange.ts'
 import { breakConnection } from '../break-connection.ts'
 
@@ -19,6 +20,7 @@ export type EventSinkParts = {
 const greeting = Buffer.from(':ok\n\n')
 
 export class ResponseSink implements EventSink {
+  readonly ends: string | undefined
   count: StreamCount = { sent: 0, withheld: 0 }
   readonly #parts: EventSinkParts
   readonly #callbacks: (() => void)[] = []
@@ -29,6 +31,8 @@ export class ResponseSink implements EventSink {
 
   constructor(parts: EventSinkParts) {
     this.#parts = parts
+    const { socket } = parts.request
+    this.ends = socket.remotePort === undefined ? undefined : endsOf(socket)
     this.#settle = Promise.withResolvers()
     parts.response.on('close', this.#closed)
     // A late reset of the client's side must find a listener.

@@ -1,7 +1,7 @@
 /** Those who get one event, put together by how it is cut for them. */
 
 import type { Obligations } from '../../domain/decision.ts'
-import { cutKeyOf } from './cloud-event.ts'
+import { cutFrameOf, cutKeyOf, frameOf, type CloudEvent } from './cloud-event.ts'
 import type { Seat } from './roster.ts'
 
 /** `whole`: the event as it came. Equal `key`s are cut alike. */
@@ -31,6 +31,16 @@ export class Groups<Client> {
 export function eventCutOf(obligations: Obligations): EventCut {
   const key = cutKeyOf(obligations)
   return key === undefined ? 'whole' : { key, obligations }
+}
+
+/** `undefined`: it could not be cut, so whoever may not see all of it sees nothing. */
+export function pieceOf(event: CloudEvent, cut: EventCut, credential: string): Buffer | undefined {
+  if (cut === 'whole') return frameOf(event, credential)
+  try {
+    return cutFrameOf(event, cut.obligations, credential)
+  } catch {
+    return undefined
+  }
 }
 
 /** Without those whom it does not hold for, and without groups of nobody. */

@@ -10,10 +10,11 @@ import { createEventParser, type EventMessage } from '../../upstream/event-parse
 import type { EventSource, StreamConnection, StreamQuestion } from '../../upstream/event-source.ts'
 import type { UpstreamRefusal } from '../../upstream/fleet-lists.ts'
 import { Audiences, type Found, type Placed } from './audience.ts'
-import { cutFrameOf, frameOf, type CloudEvent, type ReadEvent } from './cloud-event.ts'
-import type { EventCut, Group } from './groups.ts'
+import type { CloudEvent, ReadEvent } from './cloud-event.ts'
+import { pieceOf, type Group } from './groups.ts'
 import { Interests, type Interest, type Wish } from './interests.ts'
 import type { Listening, Place } from './listening.ts'
+import { mayHearAll, leftOut } from './left-out.ts'
 import { Locating } from './locating.ts'
 import { LookUps } from './look-ups.ts'
 import { Roster, type Seat } from './roster.ts'
@@ -26,6 +27,8 @@ export type HubParts = {
   clock: Clock
   /** Told why a stream of the cloud is broken off. */
   onFault: (cause: unknown) => void
+  /** Told that an event of this place was left out for its size. */
+  onTooLarge: (place: Resource) => void
   /** The largest event. */
   eventBytes: number
   /** Who gets which kind of event, of all streams. */
@@ -37,9 +40,10 @@ export type SharedStream = StreamQuestion & {
   name: string
   /** What it is of: a product or an organization. */
   place: Resource
-  /** How long it stays open after its last client. */
-  lingerMs: number
 }
+
+/** A client that comes back at once finds the cloud's stream still open; it is gone within a second all the same. */
+const briefMs = 400
 
 export class Hub implements Place, Disposable {
   /** Rejects with why the cloud's stream could not be had. */
@@ -56,6 +60,7 @@ export class Hub implements Place, Disposable {
   readonly #locating: Locating
   /** Of an organization: those that devices were found in. */
   readonly #products = new Set<string>()
+  #tooLarge = 0
   #connection: StreamConnection | undefined
   readonly #opening: PromiseWithResolvers<void>
   #state: 'opening' | 'open' | 'closed' = 'opening'
@@ -91,7 +96,11 @@ export class Hub implements Place, Disposable {
         this.#offer(event, { type: 'device', product, device: event.device ?? '' })
       },
     })
-    const parser = createEventParser(eventBytes, (message) => this.#read(message))
+    const parser = createEventParser(
+      eventBytes,
+      (message) => this.#read(message),
+      () => this.#leaveOut(),
+    )
     this.#connection = parts.source.open(stream, {
       opened: () => {
         this.#state = 'open'
@@ -108,13 +117,17 @@ export class Hub implements Place, Disposable {
     })
   }
 
+  get tooLarge(): number {
+    return this.#tooLarge
+  }
+
   get closed(): boolean {
     return this.#state === 'closed'
   }
 
   /** Nobody has held it for as long as it may linger. */
   isForsaken(nowMs: number): boolean {
-    return this.#holds === 0 && nowMs - this.#idleSinceMs >= this.#stream.lingerMs
+    return this.#holds === 0 && nowMs - this.#idleSinceMs >= briefMs
   }
 
   /** Keeps it open. */
@@ -184,6 +197,18 @@ export class Hub implements Place, Disposable {
     else this.#offer(event, { type: 'device', product, device })
   }
 
+  /** Who sent it stands in what was dropped. So only those are told who may hear any device, whatever it says. */
+  #leaveOut(): void {
+    const { clock, onTooLarge } = this.#parts
+    const { place } = this.#stream
+    this.#tooLarge += 1
+    onTooLarge(place)
+    const nowMs = clock.monotonic()
+    for (const listening of this.listeners) {
+      if (mayHearAll(listening, place, clock.now())) listening.write(leftOut, nowMs)
+    }
+  }
+
   /** What is in hand, if it is of a product that was found to be of this place. */
   #known(device: string): { product: string | undefined } | undefined {
     const known = this.#parts.directory.placed(device)
@@ -208,23 +233,13 @@ export class Hub implements Place, Disposable {
     if (groups.length === 0) return
     const nowMs = this.#parts.clock.monotonic()
     for (const { seats, cut } of groups) {
-      const piece = this.#pieceOf(event, cut)
+      const piece = pieceOf(event, cut, this.#credential)
       if (piece === undefined) continue
       for (const { taken } of seats) {
         if (taken === undefined || !taken.client.sink.open) continue
         taken.client.write(piece, nowMs)
         taken.client.sink.count.sent += 1
       }
-    }
-  }
-
-  /** `undefined`: it could not be cut, so whoever may not see all of it sees nothing. */
-  #pieceOf(event: CloudEvent, cut: EventCut): Buffer | undefined {
-    if (cut === 'whole') return frameOf(event, this.#credential)
-    try {
-      return cutFrameOf(event, cut.obligations, this.#credential)
-    } catch {
-      return undefined
     }
   }
 }

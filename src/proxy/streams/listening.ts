@@ -11,6 +11,8 @@ import type { Seat } from './roster.ts'
 export type Place = {
   seat(listening: Listening, judge: ItemJudge): Seat<Listening>
   leave(listening: Listening): void
+  /** How many events were left out for their size so far. */
+  readonly tooLarge: number
 }
 
 export class Listening {
@@ -27,6 +29,7 @@ export class Listening {
   askingSinceMs: number | undefined
   readonly #place: Place
   readonly #seenBefore: number
+  readonly #tooLargeBefore: number
   #seat: Seat<Listening>
   #judge: ItemJudge
   #stuck: { taken: number; sinceMs: number } | undefined
@@ -47,6 +50,7 @@ export class Listening {
     this.decidedAtMs = nowMs
     this.#place = place
     this.#seenBefore = interest.seen
+    this.#tooLargeBefore = place.tooLarge
     this.#judge = judge
     this.#seat = place.seat(this, judge)
     sink.onEnd(() => {
@@ -77,9 +81,11 @@ export class Listening {
 
   /** Withheld is what it asked for and did not get. */
   count(): StreamCount {
-    const { sent } = this.sink.count
-    this.sink.count.withheld = Math.max(0, this.interest.seen - this.#seenBefore - sent)
-    return { ...this.sink.count }
+    const { count } = this.sink
+    count.withheld = Math.max(0, this.interest.seen - this.#seenBefore - count.sent)
+    const tooLarge = this.#place.tooLarge - this.#tooLargeBefore
+    if (tooLarge > 0) count.tooLarge = tooLarge
+    return { ...count }
   }
 
   /** How long its connection has taken nothing of what waits. */

@@ -1,25 +1,25 @@
-/** How often streams of a place were opened lately: the cloud takes 100 openings in five minutes from one address. */
+/** How often streams of the cloud may be opened: it takes 100 openings in five minutes from one address, and no more. */
 
-const windowMs = 300_000
-/** A place that was opened so often has clients that come and go. */
-const many = 10
-/** A client that comes back at once finds the cloud's stream still open. */
-const briefMs = 400
-/** Where clients come and go, the stream outlives them, so that it is opened 20 times in five minutes at most. */
-const longMs = 15_000
+import type { Clock } from '../../domain/clock.ts'
+import { createQuota, type Quota } from '../../upstream/quota.ts'
 
-export class Openings {
-  readonly #byPlace = new Map<string, number[]>()
+const cloudTakes = { calls: 100, perMs: 300_000 }
+/** For whoever else opens streams at this address: observed clients, people. */
+const reserve = 0.1
+/** Of the rest, for an API user whose clients come and go, though nobody else opens any. */
+const part = 0.6
 
-  /** Notes one more; returns how long that stream stays open after its last client, in ms. */
-  note(place: string, nowMs: number): number {
-    for (const [known, times] of this.#byPlace) {
-      if ((times.at(-1) ?? 0) <= nowMs - windowMs) this.#byPlace.delete(known)
-    }
-    const times = (this.#byPlace.get(place) ?? []).filter((atMs) => atMs > nowMs - windowMs)
-    times.push(nowMs)
-    // More than that need not be known.
-    this.#byPlace.set(place, times.slice(-many - 1))
-    return times.length > many ? longMs : briefMs
+export type Openings = {
+  /** Counts one, for the API user who is the first to listen. @throws Problem `upstream_quota` */
+  take(user: string): void
+  /** How many gates call from the same address: each takes its part. */
+  share(replicas: number): void
+}
+
+export function createOpenings(clock: Pick<Clock, 'monotonic'>): Openings {
+  const quota: Quota = createQuota({ ...cloudTakes, reserve, clock })
+  return {
+    take: (user) => quota.take(user, part),
+    share: (replicas) => quota.share(replicas),
   }
 }

@@ -1,14 +1,16 @@
-/** One look at all open streams, again and again: heartbeats, rights, progress, who takes nothing, what waits too long, which hub nobody holds. */
+/** One look at all open streams, again and again: heartbeats, rights, progress, who takes nothing or is gone, what waits too long, which hub nobody holds. */
 
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../domain/clock.ts'
 import type { Hub } from './hub.ts'
 import type { Listening } from './listening.ts'
 import type { Recheck } from './rights.ts'
+import type { Vanished } from './vanished.ts'
 
 export type WatchParts = {
   hubs: Map<string, Hub>
   recheck: Recheck
+  vanished: Vanished
   audit: Pick<AuditLog, 'state'>
   clock: Clock
   onFault: (cause: unknown) => void
@@ -29,7 +31,7 @@ const tickMs = 250
 const heartbeat = Buffer.from(':\n\n')
 
 export function createWatch(parts: WatchParts): Disposable {
-  const { hubs, recheck, audit, clock, limits } = parts
+  const { hubs, recheck, vanished, audit, clock, limits } = parts
   let checkedAtMs = clock.monotonic()
   let illSinceMs: number | undefined
 
@@ -49,6 +51,11 @@ export function createWatch(parts: WatchParts): Disposable {
         hubs.delete(key)
       }
     }
+    vanished.look(everybody, nowMs)
+  }
+
+  function* everybody(): Iterable<Listening> {
+    for (const hub of hubs.values()) yield* hub.listeners
   }
 
   function lookThrough(hub: Hub, nowMs: number): void {

@@ -125,4 +125,23 @@ export const postgresMigrations: readonly Migration[] = [
         for each row execute function fleetgate_tell_of_change();
     `,
   },
+  {
+    version: 2,
+    // Version 3 of the SQLite store.
+    sql: `
+      create table limit_counts (
+        replica text collate "C" not null,
+        limit_key text collate "C" not null,
+        calls bigint not null,
+        ends_at_ms bigint not null,
+        primary key (replica, limit_key)
+      );
+      create index limit_counts_by_end on limit_counts (ends_at_ms);
+    `,
+  },
+  {
+    version: 3,
+    // As version 4 of the SQLite store.
+    sql: 'alter table changes add column detail text;',
+  },
 ]

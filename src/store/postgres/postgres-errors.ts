@@ -38,6 +38,12 @@ function saidBy(error: unknown): string {
 export function toOpeningError(error: unknown, place: string): Error {
   if (error instanceof StoreUnusable) return error
   const said = saidBy(error)
+  // The driver's own words, where the server wants a password and there is none.
+  if (/^SASL: .*password must be a (non-empty )?string/.test(said)) {
+    return new StoreUnusable(
+      `${place} wants a password, and none is configured. Set "store_password" to { env: NAME } or { file: PATH }.`,
+    )
+  }
   switch (sqlState(error)) {
     case '28000':
     case '28P01':
@@ -50,7 +56,7 @@ export function toOpeningError(error: unknown, place: string): Error {
       )
     default:
       return new StoreUnavailable(
-        `${place} cannot be asked: ${said}. Check that it runs, and "store" in fleetgate.yaml.`,
+        `${place} cannot be asked: ${said}. Check that it runs, and "store" in the configuration.`,
       )
   }
 }

@@ -1,9 +1,9 @@
-/** Reads what has changed since a number: the statement and its answer, for the feeds of both databases. */
+/** Reads what has changed since a number: for the feeds of both databases, and for who writes it down. */
 
 import { changeKinds } from '../changes.ts'
-import { StoreUnusable, integer, text } from './rows.ts'
-import type { Change } from '../changes.ts'
-import type { SqlRow } from './sql.ts'
+import { StoreUnusable, integer, optional, text } from './rows.ts'
+import type { Change, ChangeHistory, ChangePage } from '../changes.ts'
+import type { Sql, SqlRow } from './sql.ts'
 
 /** `changes`: those after the number that was asked with, in order; `seq`: the number of the last there is. */
 export type NewChanges = { seq: number; changes: readonly Change[] | 'unknown' }
@@ -44,4 +44,45 @@ export function toNewChanges(rows: readonly SqlRow[], after: number): NewChanges
     })
   }
   return { seq, changes }
+}
+
+const page = `
+  select change_counter.seq as last_seq, change_counter.pruned_seq, found.*
+  from change_counter left join (
+    select seq, at_ms, user_name, kind, by_whom, detail from changes where seq > $1 order by seq limit $2
+  ) as found on 1 = 1
+  order by found.seq`
+
+export function createChangeHistory(sql: Pick<Sql, 'read'>): ChangeHistory {
+  return {
+    async after(seq, limit) {
+      return toPage(await sql.read(page, [seq, limit]))
+    },
+  }
+}
+
+/** @throws StoreUnusable when a column does not hold what the migrations say */
+function toPage(rows: readonly SqlRow[]): ChangePage {
+  const [row] = rows
+  if (row === undefined) throw new StoreUnusable('The store has lost its counter of changes.')
+  return {
+    lastSeq: integer(row['last_seq']),
+    prunedSeq: integer(row['pruned_seq']),
+    changes: rows
+      .filter((each) => each['seq'] !== null)
+      .map((each) => ({
+        seq: integer(each['seq']),
+        atMs: integer(each['at_ms']),
+        user: text(each['user_name']),
+        kind: text(each['kind']),
+        by: text(each['by_whom']),
+        detail: optional(each['detail'], toDetail),
+      })),
+  }
+}
+
+function toDetail(value: unknown): Readonly<Record<string, unknown>> {
+  const detail: unknown = JSON.parse(text(value))
+  if (typeof detail === 'object' && detail !== null && !Array.isArray(detail)) return { ...detail }
+  throw new StoreUnusable('The store holds a change whose detail is not a mapping.')
 }

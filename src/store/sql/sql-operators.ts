@@ -1,6 +1,7 @@
 /** Operators in the database. */
 
 import { OperatorConflict } from '../operator-store.ts'
+import { operatorSide } from './change-details.ts'
 import { digest, first, integer, optional, text, word } from './rows.ts'
 import { SqlConflict } from './sql.ts'
 import type { OperatorRow, OperatorStore } from '../operator-store.ts'
@@ -17,7 +18,7 @@ const retire = `
   update operators set revoked_at_ms = $1
   where name = $2 and via = 'token' and revoked_at_ms is null and expires_at_ms <= $1`
 const revoke = `
-  update operators set revoked_at_ms = $1 where id = $2 and revoked_at_ms is null returning name`
+  update operators set revoked_at_ms = $1 where id = $2 and revoked_at_ms is null returning ${columns}`
 // $1: now. Nobody else writes meanwhile: each writer holds the counter's row.
 const lastingOwner = `
   role = 'owner' and product is null and via = 'token' and revoked_at_ms is null
@@ -46,7 +47,10 @@ export function createOperatorStore(sql: Sql, write: Write, nowMs: string): Oper
         if (row.via === 'token') await tx.run(retire, [row.createdAtMs, row.name])
         else await tx.run(forget)
         await insertOperator(tx, row)
-        await tx.record('operator_created', row.name, by)
+        await tx.record('operator_created', row.name, by, {
+          token_id: row.id,
+          after: operatorSide(row),
+        })
       }),
     revoke: (id, atMs, by) => write((tx) => revokeOperator(tx, id, atMs, by)),
     revokeUnlessLast: (id, atMs, by) =>
@@ -58,9 +62,12 @@ export function createOperatorStore(sql: Sql, write: Write, nowMs: string): Oper
 }
 
 async function revokeOperator(tx: Writing, id: string, atMs: number, by: string): Promise<boolean> {
-  const [gone] = await tx.run(revoke, [atMs, id])
+  const gone = first(await tx.run(revoke, [atMs, id]), toOperatorRow)
   if (gone === undefined) return false
-  await tx.record('operator_revoked', text(gone['name']), by)
+  await tx.record('operator_revoked', gone.name, by, {
+    token_id: gone.id,
+    before: operatorSide(gone),
+  })
   return true
 }
 

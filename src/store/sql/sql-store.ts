@@ -1,5 +1,7 @@
 /** The store over any database that speaks `Sql`: every statement is written once, for SQLite and PostgreSQL. */
 
+import { createChangeHistory } from './change-log.ts'
+import { createCountStore } from './sql-counts.ts'
 import { createOperatorStore } from './sql-operators.ts'
 import { createReplicaStore } from './sql-replicas.ts'
 import { createTokenStore } from './sql-tokens.ts'
@@ -28,7 +30,9 @@ export function createSqlStore(sql: Sql, feed: ChangeFeed, kind: Store['kind']):
     users: createUserStore(sql, write),
     operators: createOperatorStore(sql, write, nowMs),
     replicas: createReplicaStore(sql, nowMs),
+    counts: createCountStore(sql, write, nowMs),
     changes: feed,
+    history: createChangeHistory(sql),
     async [Symbol.asyncDispose]() {
       await feed[Symbol.asyncDispose]()
       await sql[Symbol.asyncDispose]()

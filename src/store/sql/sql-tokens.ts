@@ -1,6 +1,7 @@
 /** Tokens in the database. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { tokenSide } from './change-details.ts'
 import { first, text } from './rows.ts'
 import { findToken, toFoundToken, tokenColumns, toTokenRow } from './token-rows.ts'
 import { TokenConflict } from '../token-store.ts'
@@ -22,7 +23,8 @@ const heldOutside = `
   order by tokens.user_name`
 const extend = `
   update tokens set grant_hash = $1, issued_grant = $1, expires_at_ms = $2
-  where id = $3 and issued_grant = $4 and revoked_at_ms is null returning user_name`
+  where id = $3 and issued_grant = $4 and revoked_at_ms is null returning ${tokenColumns}`
+const byId = `select ${tokenColumns} from tokens where id = $1`
 
 const lastToken = `
   select ${tokenColumns} from tokens where user_name = $1 order by created_at_ms desc, id desc limit 1`
@@ -85,12 +87,17 @@ export function createTokenStore(sql: Sql, write: Write): TokenStore {
       write(async (tx) => {
         await keepGrant(tx, grant.hash, grant.json)
         const end = grant.expiresAtMs ?? null
-        const user = first(await tx.run(extend, [grant.hash, end, id, grant.from]), userName)
-        if (user === undefined) {
+        const before = first(await tx.run(byId, [id]), toTokenRow)
+        const after = first(await tx.run(extend, [grant.hash, end, id, grant.from]), toTokenRow)
+        if (before === undefined || after === undefined) {
           throw new TokenConflict(`The token ${id} is no longer valid, or no longer the same.`)
         }
         await pruneGrant(tx, grant.from)
-        await tx.record('token_extended', user, by)
+        await tx.record('token_extended', after.user, by, {
+          token_id: id,
+          before: tokenSide(before),
+          after: tokenSide(after),
+        })
       }),
     revoke: (id, atMs, by) => write((tx) => revokeToken(tx, id, atMs, by)),
     async touch(used) {
@@ -111,8 +118,4 @@ function found(rows: MaybePromise<SqlRow[]>): MaybePromise<FoundToken | undefine
 function filled(uses: readonly [id: string, atMs: number][]): SqlValue[] {
   const rest = Array.from({ length: usesAtOnce - uses.length }, (): SqlValue[] => [null, null])
   return [...uses, ...rest].flat()
-}
-
-function userName(row: SqlRow): string {
-  return text(row['user_name'])
 }

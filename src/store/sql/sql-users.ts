@@ -1,5 +1,6 @@
 /** API users in the database: definitions that operators wrote, and suspensions. */
 
+import { suspensionSide, userSide } from './change-details.ts'
 import { first, integer, text } from './rows.ts'
 import { SqlConflict } from './sql.ts'
 import { replaceToken, revokeTokenOf } from './token-writes.ts'
@@ -30,7 +31,7 @@ const version = 'select version from api_users where name = $1'
 const suspend = `
   insert into suspensions (name, at_ms, by_whom, because) values ($1, $2, $3, $4)
   on conflict (name) do update set at_ms = $2, by_whom = $3, because = $4`
-const resume = 'delete from suspensions where name = $1 returning name'
+const resume = 'delete from suspensions where name = $1 returning at_ms, by_whom, because'
 const displace = `
   update api_users set displaced_at_ms = $1 where name = $2 and displaced_at_ms is null returning name`
 
@@ -83,23 +84,29 @@ export function createUserStore(sql: Sql, write: Write): UserStore {
         await insertUser(tx, user, by)
         // One that was issued while a namesake was being deleted must not come alive again under this one.
         await revokeTokenOf(tx, user.name, user.atMs, by)
-        await tx.record('user_created', user.name, by)
+        const made = await asKept(tx, user.name)
+        await tx.record('user_created', user.name, by, { after: userSide(made) })
         if (token !== undefined) await replaceToken(tx, token, by)
-        return asKept(tx, user.name)
+        return made
       }),
     update: (user, expected, token, by) =>
       write(async (tx) => {
+        const before = first(await tx.run(get, [user.name]), toUserRow)
         const changed = await tx.run(update, [...userValues(user, by), expected])
-        if (changed.length !== 1) throw await conflict(tx, user.name, expected)
+        if (before === undefined || changed.length !== 1)
+          throw await conflict(tx, user.name, expected)
         await tx.run(clearProducts, [user.name])
         await insertProducts(tx, user)
-        await tx.record('user_updated', user.name, by)
+        const after = await asKept(tx, user.name)
+        const sides = { before: userSide(before), after: userSide(after) }
+        await tx.record('user_updated', user.name, by, sides)
         if (token !== undefined) await replaceToken(tx, token, by)
-        return asKept(tx, user.name)
+        return after
       }),
     delete: (name, expected, atMs, by) =>
       write(async (tx) => {
         await assertVersion(tx, name, expected)
+        const before = userSide(await asKept(tx, name))
         await tx.run(clearProducts, [name])
         const [gone] = await tx.run(remove, [name, expected])
         if (gone === undefined) throw await conflict(tx, name, expected)
@@ -108,17 +115,22 @@ export function createUserStore(sql: Sql, write: Write): UserStore {
           await revokeTokenOf(tx, name, atMs, by)
           await tx.run(resume, [name])
         }
-        await tx.record('user_deleted', name, by)
+        await tx.record('user_deleted', name, by, { before })
       }),
     suspend: (name, because, atMs, by) =>
       write(async (tx) => {
+        const before = first(await tx.run(suspension, [name]), toSuspension)
         await tx.run(suspend, [name, atMs, by, because])
-        await tx.record('user_suspended', name, by)
+        await tx.record('user_suspended', name, by, {
+          ...(before !== undefined && { before: suspensionSide(before) }),
+          after: suspensionSide({ atMs, by, because }),
+        })
       }),
     async resume(name, _atMs, by) {
       return write(async (tx) => {
-        if ((await tx.run(resume, [name])).length === 0) return false
-        await tx.record('user_resumed', name, by)
+        const before = first(await tx.run(resume, [name]), toSuspension)
+        if (before === undefined) return false
+        await tx.record('user_resumed', name, by, { before: suspensionSide(before) })
         return true
       })
     },
@@ -131,7 +143,9 @@ export function createUserStore(sql: Sql, write: Write): UserStore {
         for (const name of hits) {
           if ((await tx.run(displace, [atMs, name])).length === 0) continue
           await revokeTokenOf(tx, name, atMs, by)
-          await tx.record('user_displaced', name, by)
+          await tx.record('user_displaced', name, by, {
+            before: userSide(await asKept(tx, name)),
+          })
           done.push(name)
         }
         return done

@@ -1,12 +1,12 @@
 /** How everything that changes rights is written: one transaction, its changes numbered and kept in it, then taken in here. */
 
 import { integer } from './rows.ts'
-import type { ChangeFeed, ChangeKind } from '../changes.ts'
+import type { ChangeDetail, ChangeFeed, ChangeKind } from '../changes.ts'
 import type { Sql, Transaction } from './sql.ts'
 
 export type Writing = Transaction & {
   /** `user`: the API user it is about; of operators' changes the operator. */
-  record(kind: ChangeKind, user: string, by: string): Promise<void>
+  record(kind: ChangeKind, user: string, by: string, detail: ChangeDetail): Promise<void>
 }
 
 export type Write = {
@@ -34,7 +34,7 @@ export function createWrite(
   feed: Pick<ChangeFeed, 'refresh'>,
   nowMs: string,
 ): Write {
-  const insert = `insert into changes (seq, at_ms, user_name, kind, by_whom) values ($1, ${nowMs}, $2, $3, $4)`
+  const insert = `insert into changes (seq, at_ms, user_name, kind, by_whom, detail) values ($1, ${nowMs}, $2, $3, $4, $5)`
   const forget = `delete from changes where at_ms < ${nowMs} - ${keptMs} returning seq`
   const forgotten =
     'update change_counter set pruned_seq = $1 where pruned_seq < $1 returning pruned_seq'
@@ -56,9 +56,9 @@ export function createWrite(
     const result = await quietly((tx) =>
       work({
         run: (text, values) => tx.run(text, values),
-        async record(kind, user, by) {
+        async record(kind, user, by, detail) {
           const seq = integer((await tx.run(next))[0]?.['seq'])
-          await tx.run(insert, [seq, user, kind, by])
+          await tx.run(insert, [seq, user, kind, by, JSON.stringify(detail)])
           if (seq % pruneEvery === 0) await prune(tx)
         },
       }),

@@ -1,6 +1,7 @@
 /** How tokens are born and die, inside the transaction of whoever changes them: also of a change of their API user. */
 
-import { first, text } from './rows.ts'
+import { tokenSide } from './change-details.ts'
+import { first } from './rows.ts'
 import { SqlConflict } from './sql.ts'
 import { tokenColumns, toTokenRow } from './token-rows.ts'
 import { TokenConflict } from '../token-store.ts'
@@ -12,9 +13,9 @@ import type { Replacement, TokenRow } from '../token-store.ts'
 const home = `case when exists (
   select 1 from api_users where name = $2 and displaced_at_ms is null) then 'store' else 'git' end`
 const ended = 'update tokens set revoked_at_ms = $1, issued_grant = null'
-const retire = `${ended} where id = $2 and user_name = $3 and revoked_at_ms is null returning grant_hash`
-const end = `${ended} where id = $2 and revoked_at_ms is null returning user_name, grant_hash`
-const endOfUser = `${ended} where user_name = $2 and revoked_at_ms is null returning grant_hash`
+const retire = `${ended} where id = $2 and user_name = $3 and revoked_at_ms is null returning ${tokenColumns}`
+const end = `${ended} where id = $2 and revoked_at_ms is null returning ${tokenColumns}`
+const endOfUser = `${ended} where user_name = $2 and revoked_at_ms is null returning ${tokenColumns}`
 const keep = 'insert into grants (hash, json) values ($1, $2) on conflict (hash) do nothing'
 // Only the grant that has just lost a token is looked at: the cost does not grow with the number of grants.
 const prune =
@@ -29,9 +30,11 @@ export const liveToken = `select ${tokenColumns} from tokens where user_name = $
 /** Inserts the token as its API user's only valid one. @throws TokenConflict */
 export async function replaceToken(tx: Writing, token: Replacement, by: string): Promise<void> {
   const { row, grantJson, previous } = token
-  const gone =
-    previous === undefined ? [] : await tx.run(retire, [row.createdAtMs, previous, row.user])
-  if (previous !== undefined && gone.length !== 1) {
+  const old =
+    previous === undefined
+      ? undefined
+      : first(await tx.run(retire, [row.createdAtMs, previous, row.user]), toTokenRow)
+  if (previous !== undefined && old === undefined) {
     throw new TokenConflict(`The token ${previous} of ${row.user} is no longer the valid one.`)
   }
   if ((await liveOf(tx, row.user)) !== undefined) {
@@ -39,9 +42,13 @@ export async function replaceToken(tx: Writing, token: Replacement, by: string):
   }
   await keepGrant(tx, row.grantHash, grantJson)
   await insertToken(tx, row)
-  for (const each of gone) await pruneGrant(tx, text(each['grant_hash']))
+  if (old !== undefined) await pruneGrant(tx, old.grantHash)
   const kind = previous === undefined ? 'token_issued' : 'token_rotated'
-  await tx.record(row.kind === 'adopted' ? 'token_adopted' : kind, row.user, by)
+  await tx.record(row.kind === 'adopted' ? 'token_adopted' : kind, row.user, by, {
+    token_id: row.id,
+    ...(old !== undefined && { before: tokenSide(old) }),
+    after: tokenSide(row),
+  })
 }
 
 async function insertToken(tx: Transaction, row: TokenRow): Promise<void> {
@@ -71,10 +78,9 @@ export async function revokeToken(
   atMs: number,
   by: string,
 ): Promise<boolean> {
-  const [gone] = await tx.run(end, [atMs, id])
+  const gone = first(await tx.run(end, [atMs, id]), toTokenRow)
   if (gone === undefined) return false
-  await pruneGrant(tx, text(gone['grant_hash']))
-  await tx.record('token_revoked', text(gone['user_name']), by)
+  await buried(tx, gone, by)
   return true
 }
 
@@ -85,10 +91,12 @@ export async function revokeTokenOf(
   atMs: number,
   by: string,
 ): Promise<void> {
-  for (const gone of await tx.run(endOfUser, [atMs, user])) {
-    await pruneGrant(tx, text(gone['grant_hash']))
-    await tx.record('token_revoked', user, by)
-  }
+  for (const gone of await tx.run(endOfUser, [atMs, user])) await buried(tx, toTokenRow(gone), by)
+}
+
+async function buried(tx: Writing, gone: TokenRow, by: string): Promise<void> {
+  await pruneGrant(tx, gone.grantHash)
+  await tx.record('token_revoked', gone.user, by, { token_id: gone.id, before: tokenSide(gone) })
 }
 
 export async function keepGrant(tx: Transaction, hash: string, json: string): Promise<void> {

@@ -123,4 +123,23 @@ export const migrations: readonly Migration[] = [
       insert into change_counter (one, seq, pruned_seq) values (1, 0, 0);
     `,
   },
+  {
+    version: 3,
+    // What gates have let pass of limits with long windows.
+    sql: `
+      create table limit_counts (
+        replica text not null,
+        limit_key text not null,
+        calls integer not null,
+        ends_at_ms integer not null,
+        primary key (replica, limit_key)
+      ) strict, without rowid;
+      create index limit_counts_by_end on limit_counts (ends_at_ms);
+    `,
+  },
+  {
+    version: 4,
+    // What it was before and after, as JSON, for the audit logs of the gates. Older rows have none.
+    sql: 'alter table changes add column detail text;',
+  },
 ]

@@ -1,11 +1,9 @@
 /** Brings a SQLite file to the shape this version knows, and refuses files that are not its own. */
 
 import { StoreUnusable, integer } from '../sql/rows.ts'
+import { applicationId } from './sqlite-file.ts'
 import type { Migration } from './migrations.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
-
-/** Marks a file as ours, so that a wrong path never migrates somebody else's database. */
-const applicationId = 0x66_6c_67_74
 
 /**
  * In one immediate transaction: of two processes that start at once, the second waits and finds nothing to do.

@@ -9,6 +9,7 @@ import { SqlConflict, StoreUnavailable } from '../sql/sql.ts'
 import { createSqlStore } from '../sql/sql-store.ts'
 import { createSqliteChanges } from './sqlite-changes.ts'
 import { FileBusy, type SqliteConnection } from './sqlite-connection.ts'
+import { toOpeningError } from './sqlite-errors.ts'
 import { preparePrivateFile } from './sqlite-file.ts'
 import { migrateSqlite } from './sqlite-migrate.ts'
 import { createSqliteSql } from './sqlite-sql.ts'
@@ -39,9 +40,17 @@ const readCacheKb = 8_192
 
 /**
  * Opens the store, creating and migrating it where needed.
- * @throws StoreUnusable for a file of a newer gate or of another program
+ * @throws StoreUnusable with what to do, for a file of a newer gate or of another program as well
  */
 export function openSqliteStore(options: SqliteStoreOptions): Store {
+  try {
+    return open(options)
+  } catch (error) {
+    throw toOpeningError(error, options.path)
+  }
+}
+
+function open(options: SqliteStoreOptions): Store {
   const { path, busyTimeoutMs = 1_000, onTurnEnd, clock = systemClock } = options
   preparePrivateFile(path)
   using opened = new DisposableStack()
@@ -70,8 +79,9 @@ function writeAhead(db: SqliteConnection, path: string): void {
   }
 }
 
-function connect(path: string): SqliteConnection {
-  const db = answering(() => new DatabaseSync(path, { timeout: openingTimeoutMs }))
+/** @param timeoutMs how long a call waits for another process's lock */
+export function connect(path: string, timeoutMs: number = openingTimeoutMs): SqliteConnection {
+  const db = answering(() => new DatabaseSync(path, { timeout: timeoutMs }))
   /** By text; the texts are this program's own, a few dozen. */
   const statements = new Map<string, StatementSync>()
   // Asked twice a request: an array costs half of an object.

@@ -5,20 +5,18 @@ import type { Catalog } from '../../domain/catalog.ts'
 import type { Clock } from '../../domain/clock.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { FleetLists } from '../fleet-lists.ts'
-import { eachAtOnce } from './at-once.ts'
+import type { OwnSend } from '../own-calls.ts'
 import { createCallBudget, type Claim } from './call-budget.ts'
 import { createJournal } from './journal.ts'
 import { createKeptLists } from './kept-lists.ts'
-import { createAskPage, type Send } from './list-call.ts'
+import { createAskPage } from './list-call.ts'
 import { createListRation } from './list-ration.ts'
 import { createListReader } from './list-reader.ts'
-import { mergePicks } from './merge-picks.ts'
 import { keyOf, narrowed } from './question.ts'
 import { systemAfter, type After } from './timer.ts'
 
 export type FleetListsOptions = {
-  /** `UpstreamPool.request` is one. */
-  send: Send
+  send: OwnSend
   clock: Clock
   /** `after` is for tests. */
   after?: After
@@ -35,8 +33,6 @@ export type FleetListsOptions = {
   }
 }
 
-/** Ids of one `pick` asked for at a time. */
-const picksAtOnce = 6
 /** A single look-up is over soon: nobody gives it up. */
 const never = new AbortController().signal
 /** After this nobody knows how long a list is. */
@@ -72,23 +68,17 @@ export function createFleetLists(options: FleetListsOptions): FleetLists {
       sizes.set(key, { count: view.items.length, atMs: view.atMs })
       return view
     },
-    async pick(question, ids, query, { user, maxAgeMs, signal }) {
-      const views = await eachAtOnce(picksAtOnce, [...new Set(ids)], (only) => {
-        const alone = narrowed(question, query, only)
-        if (alone === undefined) {
-          throw new Problem('internal', { cause: `the question has the filter ${query} already` })
-        }
-        return kept.get({
-          key: `one ${keyOf(alone)}`,
-          question: alone,
-          only,
-          maxAgeMs,
-          signal,
-          user,
-          pays: 'by the page',
-        })
+    async pick(question, only, query, { user, maxAgeMs, signal }) {
+      const alone = narrowed(question, query, only)
+      if (alone === undefined) {
+        throw new Problem('internal', { cause: `the question has the filter ${query} already` })
+      }
+      return kept.get({
+        key: `one ${keyOf(alone)}`,
+        question: alone,
+        ...{ only, maxAgeMs, signal, user },
+        pays: 'by the page',
       })
-      return mergePicks(views, question.answer, clock)
     },
     size(question) {
       const known = sizes.get(keyOf(question))

@@ -2,13 +2,11 @@
 
 import { Problem } from '../../domain/problem.ts'
 import type { ListQuestion } from '../fleet-lists.ts'
+import type { OwnSend } from '../own-calls.ts'
 import type { UpstreamAnswer, UpstreamRequest } from '../upstream.ts'
 import type { CallBudget, CallWanted } from './call-budget.ts'
 import { targetOf } from './question.ts'
 import { pause, type After } from './timer.ts'
-
-/** `UpstreamPool.request` is one. */
-export type Send = (request: UpstreamRequest, signal: AbortSignal) => Promise<UpstreamAnswer>
 
 export type AskPage = (
   question: ListQuestion,
@@ -20,7 +18,7 @@ export type AskPage = (
 const waitsMs = [500, 2000] as const
 const passingCodes: readonly string[] = ['upstream_failed', 'upstream_timeout', 'overloaded']
 
-export function createAskPage(parts: { send: Send; budget: CallBudget; after: After }): AskPage {
+export function createAskPage(parts: { send: OwnSend; budget: CallBudget; after: After }): AskPage {
   const { send, budget, after } = parts
   return async (question, page, call) => {
     const request: UpstreamRequest = {
@@ -42,7 +40,8 @@ export function createAskPage(parts: { send: Send; budget: CallBudget; after: Af
 
   async function once(request: UpstreamRequest, call: CallWanted): Promise<UpstreamAnswer> {
     await budget.take(call)
-    return send(request, call.signal)
+    // Whoever waits by now, and not who began it, is it made for.
+    return send(request, call.claim().users, call.signal)
   }
 
   async function tryOnce(

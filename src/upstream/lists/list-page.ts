@@ -1,6 +1,7 @@
 /** Reads one answer of the cloud as a page of the list that the catalog says it is, or refuses it. */
 
 import { isAscii } from 'node:buffer'
+import { canonicalId } from '../../domain/canonical-id.ts'
 import type { ListAnswer, Paging, ResourceSpec, Side } from '../../domain/catalog.ts'
 import { Problem } from '../../domain/problem.ts'
 import {
@@ -106,8 +107,8 @@ function idOf(
     if (word !== when.is) return undefined
   }
   const text = plainText(valueAtPath(item, spec.id))
-  const folded = resource?.fold === 'lower' ? text?.toLowerCase() : text
-  if (folded !== undefined && resource?.id.test(folded)) return folded
+  const id = text === undefined || resource === undefined ? undefined : canonicalId(resource, text)
+  if (id !== undefined) return id
   // It is said to belong to one: to whom must be known.
   if (when !== undefined) throw odd(`an item has no id at "${spec.id}"`)
   return undefined

@@ -3,6 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../domain/clock.ts'
 import { Problem } from '../../domain/problem.ts'
+import { atMost } from '../../lib/at-most.ts'
 
 export type ListRation = {
   /**
@@ -24,7 +25,7 @@ export function createListRation(options: {
 }): ListRation {
   const { pagesPerMinute, clock, maxUsers } = options
   const most = pagesPerMinute * savedMinutes
-  const buckets = new LRUCache<string, { left: number; atMs: number }>({ max: maxUsers })
+  const buckets = new LRUCache<string, { left: number; atMs: number }>(atMost(maxUsers))
 
   function leftOf(user: string): number {
     const bucket = buckets.peek(user)

@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../domain/clock.ts'
+import { atMost } from '../../lib/at-most.ts'
 
 export type Turns = {
   /** The turn he had last: who waited longest has the smallest. */
@@ -20,7 +21,7 @@ const maxUsers = 10_000
 /** @param allowance calls per minute by which a user stays light, and as many at once */
 export function createTurns(options: { allowance: number; clock: Clock }): Turns {
   const { allowance, clock } = options
-  const users = new LRUCache<string, Taken>({ max: maxUsers })
+  const users = new LRUCache<string, Taken>(atMost(maxUsers))
   let turn = 0
 
   function allowanceOf(user: string): number {

@@ -83,6 +83,15 @@ describe('loadCatalog', () => {
     expect(mistakesOf(text('{ place: [body.meter, query.meter], absent: all }')).join()).toMatch(
       /spellings of one key/,
     )
+    const reach = (devices: string) =>
+      loaded(text(devices)).routes.find(({ id }) => id.startsWith('PUT '))?.reach
+    expect([reach('all'), reach('["body.meters[]"]')]).toEqual(['all', undefined])
+    const onMeter = text('all').replace(
+      'PUT /sites/:site/relays',
+      'PUT /sites/:site/meters/:meter/relays',
+    )
+    expect(mistakesOf(onMeter).join()).toMatch(/"all" has no sense here/)
+    expect(mistakesOf(text('none'))).not.toEqual([])
     const inPath = text('{ place: body.meter, absent: all }').replace(
       'PUT /sites/:site/relays',
       'PUT /sites/:site/meters/:meter/relays',

@@ -16,7 +16,7 @@ const inOrganization = (devices: string, can: string) =>
 type Asking = { user?: typeof inProduct; headers?: Record<string, string> }
 
 /** Outcomes for who is limited to one device and for who reaches all. */
-async function outcomes(can: string, line: string, body: object, asking: Asking = {}) {
+async function outcomes(can: string, line: string, body?: object, asking: Asking = {}) {
   const { user = inProduct, headers = json } = asking
   const facts = {
     device: async (id: string) => ({ id, product: PRODUCT }),
@@ -27,7 +27,7 @@ async function outcomes(can: string, line: string, body: object, asking: Asking 
       await deciderOf(user(devices, can), facts, catalog).decide(
         line,
         headers,
-        JSON.stringify(body),
+        body === undefined ? '' : JSON.stringify(body),
       )
     ).outcome
   return [await ask(only), await ask('devices: all')]
@@ -50,6 +50,21 @@ describe('a missing id', () => {
     const headers = { 'content-type': 'application/schema+json' }
     const can = 'configuration:update.product_schema'
     expect(await outcomes(can, config, { type: 'object' }, { headers })).toEqual(denied)
+    const remove = config.replace('PUT', 'DELETE')
+    expect(await outcomes(can, remove, undefined, { headers })).toEqual(denied)
+  })
+
+  it('means that device, where the path says which', async () => {
+    const headers = { 'content-type': 'application/schema+json' }
+    const ask = (device: string) =>
+      outcomes(
+        'configuration:update.device_schema',
+        `DELETE ${place}/config/${device}`,
+        undefined,
+        { headers },
+      )
+    expect(await ask(MINE)).toEqual(allowed)
+    expect(await ask(OTHER)).toEqual(denied)
   })
 
   it.each([

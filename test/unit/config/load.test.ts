@@ -51,6 +51,7 @@ describe('loadConfig', () => {
       operators: { sessionMs: 28_800_000, oidc: undefined },
       apiUsers: { outsideGit: true, teamApiExpiry: undefined },
       observeUntilMs: undefined,
+      strangers: { perMinute: 600, allPerMinute: 3000 },
       audit: { folder: join(folder, 'audit'), read: 'written', change: 'synced', waitMs: 1000 },
       listen: { data: { kind: 'tcp', host: '127.0.0.1', port: 8080 }, admin: undefined },
       timeouts: { headersMs: 10_000, upstreamConnectMs: 5000 },
@@ -88,22 +89,28 @@ operators:
     client_id: fleetgate
     client_secret: { env: CLOUD_TOKEN }
     redirect_uri: https://gate.example.com/sign-in/callback
+    claims_from: userinfo
     owner: [fleet-admins]
 api_users: { outside_git: false, team_api: { lifetime: 90d, idle: 30d } }
-observe: { until: 2027-01-15 }
+observe: { until: 2027-01-15, requests: 70, requests_per_address: 50 }
 tokens: { max_lifetime: 365d }
 `
     expect(config(text)).toMatchObject({
       listen: { admin: { kind: 'tcp', host: '127.0.0.1', port: 8081 } },
       operators: {
         sessionMs: 3_600_000,
-        oidc: { clientId: 'fleetgate', roles: { viewer: [], editor: [], owner: ['fleet-admins'] } },
+        oidc: {
+          clientId: 'fleetgate',
+          claimsFrom: 'userinfo',
+          roles: { viewer: [], editor: [], owner: ['fleet-admins'] },
+        },
       },
       apiUsers: {
         outsideGit: false,
         teamApiExpiry: { lifetimeMs: 90 * 86_400_000, idleMs: 30 * 86_400_000 },
       },
       observeUntilMs: Date.parse('2027-01-15T00:00:00Z'),
+      strangers: { perMinute: 50, allPerMinute: 70 },
       tokens: { maxLifetimeMs: 365 * 86_400_000 },
     })
   })
@@ -173,9 +180,9 @@ trusted_proxies: [10.0.0.0/33]
     ).toEqual([
       '10:3 unknown key "keep-alive"; did you mean "keep_alive"?',
       expect.stringMatching(/^12:9 "read" must be one of: written, synced; did you mean "synced"/),
-      expect.stringMatching(/^13:18 .*"10.0.0.0\/33" is none of these/),
+      expect.stringMatching(/^13:18 .*"10.0.0.0\/33": a prefix has at most 32 bits/),
       '2:8 "url" must be a URL that begins with http:// or https://',
-      '4:21 "env" names the environment variable NOT_SET, which is not set',
+      '4:21 "env" names the environment variable NOT_SET, which is not set; set it where the gate is started, or write { file: PATH } instead',
       '5:1 unknown key "polices"; did you mean "policies"?',
       expect.stringMatching(/^7:9 "data" must be HOST:PORT/),
       expect.stringMatching(/^9:12 "headers" must be a duration/),
@@ -196,9 +203,18 @@ trusted_proxies: [10.0.0.0/33]
 
   it.each([
     ['catalog: partikle', /must be one that ships \(particle\) or a path/],
-    ['store: mysql://db/x', /must be a path, not a URL/],
+    ['store: mysql://db/x', /must be a path, or a URL that begins with postgres:\/\//],
     ['policies: ~/policies', /"~" is not expanded/],
-    ['trusted_proxies: 0.0.0.0/0', /takes addresses, CIDRs .*"0.0.0.0\/0" is none/],
+    ['trusted_proxies: 0.0.0.0/0', /"0.0.0.0\/0" is everybody/],
+    ['trusted_proxies: ["::ffff:0.0.0.0/96"]', /is everybody/],
+    ['trusted_proxies: [10.1.2.3/8]', /did you mean "10.0.0.0\/8"/],
+    ['trusted_hops: 2', /no proxy is trusted/],
+    ['timeouts: { headers: 6m }', /"headers" must be at most "request"/],
+    ['timeouts: { upstream_first_byte: 25d }', /"upstream_first_byte" must be at most 24d/],
+    ['audit: { wait: 25d }', /"wait" must be at most 24d/],
+    ['tokens: { last_used_flush: 25d }', /"last_used_flush" must be at most 24d/],
+    ['streams: { heartbeat: 25d }', /"heartbeat" must be at most 24d/],
+    ['streams: { recheck: 251ms }', /"recheck" must be at most 250ms/],
     ['trusted_proxies: []', /must not be an empty list/],
     ['trusted_hops: 0', /must be from 1 to 16/],
     ['listen: 127.0.0.1:80', /must be a mapping/],
@@ -207,6 +223,44 @@ trusted_proxies: [10.0.0.0/33]
     const found = mistakes(`${smallest}${line}\n`)
     expect(found).toHaveLength(1)
     expect(found[0]).toMatch(message)
+  })
+
+  it('takes what is just within its bounds', () => {
+    const bounds = `timeouts: { headers: 5m, keep_alive: 24d }
+streams: { recheck: 250ms }
+tokens: { warn_before: 60d }
+trusted_proxies: ["::ffff:10.0.0.0/104"]
+trusted_hops: 2
+`
+    expect(config(smallest + bounds)).toMatchObject({
+      timeouts: { headersMs: 300_000, keepAliveMs: 24 * 86_400_000 },
+      streams: { recheckMs: 250 },
+      tokens: { warnBeforeMs: 60 * 86_400_000 },
+      trustedProxies: { networks: ['10.0.0.0/8'], hops: 2 },
+    })
+  })
+
+  it('sends its credential in clear to no other machine, unless that is said', () => {
+    const over = (url: string) => smallest.replace('https://api.particle.io', url)
+    expect(mistakes(over('http://api.particle.io'))).toEqual([
+      expect.stringMatching(/^3:8 "url" must be https: .*plain_http: true/),
+    ])
+    expect(mistakes(over('http://127.0.0.1.example.com'))).toHaveLength(1)
+    expect(mistakes(over('http://api.particle.io\n  plain_http: true'))).toEqual([])
+    for (const host of ['127.0.0.1:9100', '[::1]:9100', 'localhost:9100/base']) {
+      expect(mistakes(over(`http://${host}`))).toEqual([])
+    }
+    expect(config(over('http://localhost:9100/base')).upstream.origin).toEqual({
+      ...{ protocol: 'http:', origin: 'http://localhost:9100', basePath: '/base' },
+    })
+  })
+
+  it.each([
+    ['dot segments', 'https://api.particle.io/a/../b'],
+    ['an encoded slash', 'https://api.particle.io/a%2fb'],
+  ])('refuses %s in the path of the upstream, at its place', (_, url) => {
+    const found = mistakes(smallest.replace('https://api.particle.io', url))
+    expect(found).toEqual([expect.stringMatching(/^3:8 "url" must /)])
   })
 
   it('C14 refuses a file with nothing in it', () => {
@@ -219,6 +273,44 @@ trusted_proxies: [10.0.0.0/33]
     expect(mistakes('upstream: { url: https://a.example, credentials: {} }\n')).toEqual([
       expect.stringContaining('"credentials" must name at least one credential'),
     ])
+  })
+})
+
+describe('sign-in by OpenID Connect', () => {
+  const oidc = (lines: Record<string, string>, listen = 'listen: { admin: 127.0.0.1:8081 }') => {
+    const all = {
+      issuer: 'https://login.example.com',
+      client_id: 'fleetgate',
+      redirect_uri: 'https://gate.example.com/ops/sign-in/callback',
+      owner: '[admins]',
+      ...lines,
+    }
+    const text = Object.entries(all).map(([name, value]) =>
+      value === '' ? '' : `    ${name}: ${value}\n`,
+    )
+    return mistakes(`${smallest}${listen}\noperators:\n  oidc:\n${text.join('')}`)
+  }
+
+  it('is taken with one role, on the admin port, by https or on this machine', () => {
+    expect(oidc({})).toEqual([])
+    expect(oidc({ owner: '', viewer: 'everyone' })).toEqual([])
+    expect(
+      oidc({ issuer: 'http://[::1]:9', redirect_uri: 'http://localhost:8081/sign-in/callback' }),
+    ).toEqual([])
+  })
+
+  it('is refused where nobody could sign in by it, at its place', () => {
+    expect(oidc({ owner: '' })).toEqual([expect.stringMatching(/^9:5 "oidc" lets nobody sign in/)])
+    expect(oidc({}, '')).toEqual([expect.stringMatching(/^9:5 "oidc" needs an admin port/)])
+    expect(oidc({ redirect_uri: 'https://gate.example.com/elsewhere' })).toEqual([
+      expect.stringContaining('"redirect_uri" must end in /sign-in/callback'),
+    ])
+    expect(oidc({ redirect_uri: 'http://gate.example.com/sign-in/callback' })).toEqual([
+      expect.stringContaining('"redirect_uri" must be https'),
+    ])
+    for (const issuer of ['http://login.example.com', 'http://127.0.0.1.example.com']) {
+      expect(oidc({ issuer })).toEqual([expect.stringContaining('"issuer" must be https')])
+    }
   })
 })
 

@@ -5,7 +5,7 @@ describe('configReference', () => {
   it('gives each key its type, default and one line', () => {
     const page = configReference()
     expect(page).toContain('| `url` | URL | required |')
-    expect(page).toContain('| `headers` | duration | `10s` |')
+    expect(page).toContain('| `headers` | duration, at most 24d | `10s` |')
     expect(page).toContain('| `credentials.products` |')
     expect(page).toContain('| `allow_mass_revocation` | true or false | `false` |')
   })

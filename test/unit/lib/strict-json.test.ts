@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { JsonFault, parseStrictJson } from '../../../src/lib/strict-json.ts'
 
@@ -22,7 +22,8 @@ describe('parseStrictJson', () => {
   it('B09 refuses depth, many keys, reserved keys, bad text; takes long strings', () => {
     expect(fault('['.repeat(32) + ']'.repeat(32))).toBe('taken')
     expect(fault('['.repeat(33) + ']'.repeat(33))).toMatch(/deep/)
-    expect(fault('['.repeat(100_000))).toMatch(/not JSON/)
+    expect(fault('['.repeat(10_000))).toMatch(/not JSON/)
+    expect(fault('['.repeat(100_000))).toMatch(/too many values/)
     const keys = Array.from({ length: 10_001 }, (_, i) => `"k${i}":1`)
     expect(fault(`{${keys.slice(1).join()}}`)).toBe('taken')
     expect(fault(`{${keys.join()}}`)).toMatch(/too many/)
@@ -31,6 +32,23 @@ describe('parseStrictJson', () => {
     expect(fault('\ufeff1')).toMatch(/not JSON/)
     expect(fault(JSON.stringify({ a: 'x'.repeat(10_000_000) }))).toBe('taken')
     expect(fault(JSON.stringify({ a: '\\"'.repeat(2_000_000) }))).toBe('taken')
+  })
+
+  it('B09 counts values of keys and of lists, at any depth and none that only looks like one', () => {
+    const list = (count: number, value = '1') => `[${Array(count).fill(value).join(' , ')}]`
+    const most = 20_000
+    for (const value of ['1', '""', '"a,b[,{"', '"\\\\"', '"\\",\\","', '[]', '{ }', '[\n]']) {
+      // The list is a value itself.
+      expect([value, fault(list(most - 1, value))]).toEqual([value, 'taken'])
+      expect([value, fault(list(most, value))]).toEqual([value, expect.stringMatching(/values/)])
+    }
+    const pairs = (count: number) => `{"a":${list(count, '{"a":[1]}')}}`
+    // Each of these is three, and two hold them.
+    expect(fault(pairs((most - 2) / 3))).toBe('taken')
+    expect(fault(pairs((most - 2) / 3 + 1))).toMatch(/values/)
+    // Nothing is made of what holds too many, whatever else is wrong with it.
+    expect(fault(`[${','.repeat(most)}`)).toMatch(/values/)
+    expect(fault(`[${','.repeat(most - 2)}`)).toMatch(/not JSON/)
   })
 
   it('refuses numbers that would be sent on as others', () => {

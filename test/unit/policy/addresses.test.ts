@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalAddress, compileFrom, isInRange } from '../../../src/policy/addresses.ts'
+import { canonicalAddress } from '../../../src/lib/address-range.ts'
+import { compileFrom, isInRange } from '../../../src/policy/addresses.ts'
 import { gateOf, mistakesIn, mustLoad, userWith } from '../../kit/policies.ts'
 
 const CAN = '- can: devices:get'

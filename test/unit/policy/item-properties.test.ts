@@ -1,6 +1,6 @@
 /** What must hold of lists and streams whatever the policy: the judge, the admission and plain decisions say one thing. */
 
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import type { Obligations } from '../../../src/domain/decision.ts'
 import type { Item } from '../../../src/policy/policy-engine.ts'

@@ -1,6 +1,6 @@
 /** No live token can do what it could not do when it was issued or last extended, on the same facts: whatever anybody edits. */
 
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import type { Obligations } from '../../../src/domain/decision.ts'
 import type { ApiUser, Grant } from '../../../src/domain/grant.ts'

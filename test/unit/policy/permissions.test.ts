@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import type { ApiUser } from '../../../src/domain/grant.ts'
 import type { Permission } from '../../../src/policy/policy-engine.ts'
@@ -9,6 +9,7 @@ import {
   myDevice,
   myProduct,
   NOON,
+  principalOf,
   userWith,
   type Gate,
 } from '../../kit/policies.ts'
@@ -92,6 +93,94 @@ describe('permissions', () => {
       { outcome: 'deny', reason: 'outside_devices' },
     ])
     expect(of(elsewhere, 'devices:list')).toMatchObject([{ outcome: 'deny' }])
+  })
+
+  it('says what depends on the values of the request, by which rule, and what no value changes', () => {
+    const gate = gateOf(
+      userWith(`- can: devices.function:call
+  functions: [setpoint]
+  with: { argument: { $in: ['', '20'] } }
+- can: devices.function:call
+  functions: [blink]
+- cannot: devices.function:call
+  functions: [blink]
+  with: { argument: 'off' }
+- can: devices.function:call
+  functions: [ping, quiet]
+- cannot: devices.function:call
+  functions: [quiet]
+- can: devices.function:call
+  functions: [any]
+  with: { argument: { $exists: false } }`),
+    )
+    const all = of(permissionsOf(gate), 'devices.function:call')
+    expect(all.map(short)).toEqual([
+      { outcome: 'depends', fields: { functions: ['any'] } },
+      { outcome: 'depends', fields: { functions: ['blink'] } },
+      { outcome: 'allow', fields: { functions: ['ping'] } },
+      { outcome: 'depends', fields: { functions: ['setpoint'] } },
+    ])
+    expect(all.map(({ rule }) => rule?.text)).toEqual(
+      Array(4).fill(expect.stringContaining('can devices.function:call')),
+    )
+  })
+
+  it('denies what depends on the request where the issued grant does not give it at all', () => {
+    const rules = "- can: devices.function:call\n  with: { argument: '20' }"
+    const issued = mustLoad(userWith('- can: devices:get')).set.users.get('u')
+    const held = permissionsOf(gateOf(userWith(rules)), {}, issued)
+    expect(of(held, 'devices.function:call').map(short)).toEqual([
+      { outcome: 'deny', reason: 'not_in_issued_grant' },
+    ])
+    const same = permissionsOf(gateOf(userWith(rules)))
+    expect(of(same, 'devices.function:call').map(short)).toEqual([{ outcome: 'depends' }])
+  })
+
+  it('is true of every value: an allow of all, a denial of all, and what depends of some', () => {
+    const tests = [
+      "'20'",
+      "{ $in: ['', '20'] }",
+      "{ $ne: '20' }",
+      '{ $exists: false }',
+      '{ $exists: true }',
+    ]
+    const rule = fc.record({
+      effect: fc.constantFrom('can', 'cannot'),
+      test: fc.option(fc.constantFrom(...tests)),
+    })
+    const values = [undefined, '', '20', 'other', 5, null]
+    fc.assert(
+      fc.property(fc.array(rule, { minLength: 1, maxLength: 4 }), (rules) => {
+        const text = rules
+          .map(({ effect, test }) =>
+            [
+              `- ${effect}: devices.function:call`,
+              ...(test === null ? [] : [`  with: { argument: ${test} }`]),
+            ].join('\n'),
+          )
+          .join('\n')
+        const gate = gateOf(userWith(text))
+        const [said] = of(permissionsOf(gate), 'devices.function:call')
+        const outcomes = new Set(
+          values.map((argument) => {
+            const request = {
+              ...{ action: 'devices.function:call', resource: myDevice, fields: {} },
+              values: argument === undefined ? {} : { argument },
+            }
+            return gate.engine.decide(
+              principalOf('u', gate.engine.user('u')),
+              [request],
+              () => ({}),
+              context,
+            ).outcome
+          }),
+        )
+        if (said?.outcome === 'allow') expect([...outcomes]).toEqual(['allow'])
+        if (said?.outcome === 'deny') expect([...outcomes]).toEqual(['deny'])
+        // Kleene's logic does not see that two conditions exclude each other: it may depend and be the same for all.
+        if (outcomes.size === 2) expect(said?.outcome).toBe('depends')
+      }),
+    )
   })
 
   it('asks for the facts that it hangs on', () => {

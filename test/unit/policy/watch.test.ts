@@ -109,13 +109,13 @@ describe('watchPolicies', () => {
     write('a.yaml', good)
     await using _watch = start()
     write('a.yaml', better)
-    await vi.waitFor(() => expect(loaded).toEqual([2]), 5000)
+    await vi.waitFor(() => expect(loaded).toEqual([2]), 15_000)
     write('a.yaml', better.slice(0, 60))
-    await vi.waitFor(() => expect(broken).toHaveLength(1), 5000)
+    await vi.waitFor(() => expect(broken).toHaveLength(1), 15_000)
     expect(loaded).toEqual([2])
     write('a.yaml.new', good)
     renameSync(join(folder, 'a.yaml.new'), join(folder, 'a.yaml'))
-    await vi.waitFor(() => expect(loaded).toEqual([2, 1]), 5000)
+    await vi.waitFor(() => expect(loaded).toEqual([2, 1]), 15_000)
   })
 
   it('C16 loads one at a time in a storm of signals, and the last one sees the last files', async () => {
@@ -160,7 +160,7 @@ describe('watchPolicies', () => {
     await watch.reload()
     expect(broken).toEqual(['cannot be put in force: database is locked'])
     busy = false
-    await vi.waitFor(() => expect(loaded).toEqual([1]), 5000)
+    await vi.waitFor(() => expect(loaded).toEqual([1]), 15_000)
   })
 
   it('is silent once disposed', async () => {

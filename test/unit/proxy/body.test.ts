@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import type { BodySpec } from '../../../src/domain/catalog.ts'
 import { Problem } from '../../../src/domain/problem.ts'
@@ -161,10 +161,10 @@ describe('readBody', () => {
   })
 
   it('guards multipart by the boundary that was said once', async () => {
-    const multipart = { kind: 'multipart', files: ['file'], fields: [] } as const
+    const multipart = { kind: 'multipart', files: ['file'], fields: [], products: [] } as const
     const choice: BodySpec = { kind: 'choice', of: [fieldsBody({ name: 'string' }), multipart] }
     expect((await read(choice, 'multipart/form-data; boundary="b 1"', 'x')).guard).toEqual({
-      ...{ kind: 'multipart', boundary: 'b 1', files: ['file'], fields: [] },
+      ...{ kind: 'multipart', boundary: 'b 1', files: ['file'], fields: [], products: [] },
     })
     expect(await outcome(choice, 'multipart/form-data', 'x')).toBe('invalid_body')
     expect(await outcome(choice, 'multipart/form-data; boundary=a; Boundary=b', 'x')).toBe(
@@ -222,5 +222,27 @@ describe('readForm', () => {
     }
     expect(codeOf('a=1&b=2=3&c')).toBe(3)
     expect(codeOf('')).toBe(0)
+  })
+
+  it('B09 takes two hundred fields, and not one more', () => {
+    const fields = (count: number) => Array.from({ length: count }, (_, i) => `k${i}=1`).join('&')
+    expect(codeOf(fields(200))).toBe(200)
+    expect(codeOf(fields(201))).toBe('invalid_body')
+    expect(codeOf('&'.repeat(1_000_000))).toBe('invalid_body')
+  })
+
+  it('reads names and values as the standard says, a plus as a space, and leaves the body alone', () => {
+    const piece = fc.constantFrom('+', '%2B', '%20', '%41', 'a', '%C3%A9', '++', '%26', '%3D')
+    const word = fc.array(piece, { minLength: 1, maxLength: 8 }).map((all) => all.join(''))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(word, word), { minLength: 1, maxLength: 5 }), (pairs) => {
+        const text = pairs.map(([key, value]) => `${key}=${value}`).join('&')
+        const body = Buffer.from(text)
+        expect(readForm(body).map(({ key, value }) => [key, value])).toEqual([
+          ...new URLSearchParams(text),
+        ])
+        expect(body.toString()).toBe(text)
+      }),
+    )
   })
 })

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { particleCatalog } from '../../kit/catalog.ts'
 import { deciderOf, fleetFacts, type Decider } from '../../kit/decided.ts'
@@ -168,5 +168,17 @@ describe('a bulk request', () => {
       ofFile([...ids, idOf(5_000)].join('\n')),
     )
     expect(more.outcome).toBe('payload_too_large')
+  })
+
+  it('counts what is named before it looks at any of it', async () => {
+    const gate = deciderOf(userWith('- can: devices:import.ids'), fleetFacts(fleet), catalog)
+    const post = async (count: number, id: unknown) => {
+      const body = JSON.stringify({ ids: Array(count).fill(id) })
+      return (await gate.decide(`POST ${devices}`, json, body)).outcome
+    }
+    for (const id of ['', [], 1]) {
+      expect([id, await post(5_000, id)]).toEqual([id, expect.stringMatching(/^(invalid|outside)/)])
+      expect([id, await post(5_001, id)]).toEqual([id, 'payload_too_large'])
+    }
   })
 })

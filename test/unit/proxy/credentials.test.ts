@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
-import { findCredential, valuesOf } from '../../../src/proxy/credentials.ts'
+import { findCredential, flawOfForm, valuesOf } from '../../../src/proxy/credentials.ts'
 import { canonicalTarget } from '../../../src/proxy/target.ts'
 import { aCatalog } from '../../kit/a-route.ts'
 import { FakeExchange } from '../../kit/fakes.ts'
@@ -16,7 +16,11 @@ async function take(
   const exchange = new FakeExchange(line, headers, body)
   const found = await findCredential(exchange, canonicalTarget(exchange.raw.target), places)
   if (found.flaw !== undefined) throw found.flaw
-  return found
+  const { formUnread, ...credential } = found
+  if (formUnread !== true) return credential
+  const flaw = await flawOfForm(() => exchange.body(), places)
+  if (flaw !== undefined) throw flaw
+  return credential
 }
 
 async function codeOf(...args: Parameters<typeof take>): Promise<string> {
@@ -119,6 +123,33 @@ describe('findCredential', () => {
     exchange.body = () => Promise.reject(new Error('read'))
     const credential = await findCredential(exchange, canonicalTarget('/v1/x'), places)
     expect(credential.token).toBe('U')
+  })
+
+  it('does not wait for a form before it is known whose the token elsewhere is', async () => {
+    const find = async (line: string, headers: Record<string, string> = {}) => {
+      const exchange = new FakeExchange(line, { ...headers, 'content-type': form }, 'arg=1')
+      exchange.body = exchange.unknownBody = () => Promise.reject(new Error('read'))
+      return findCredential(exchange, canonicalTarget(exchange.raw.target), places)
+    }
+    for (const authorization of ['Bearer U', 'Basic dTpw', '']) {
+      expect(await find('POST /v1/x', { authorization })).toMatchObject({ formUnread: true })
+    }
+    await expect(find('POST /v1/x')).rejects.toThrow('read')
+    await expect(find('POST /v1/x?access_token=U', { authorization: '' })).rejects.toThrow(
+      'several_credentials',
+    )
+  })
+
+  it('reads a form in which the token stands as of a caller whom nobody knows', async () => {
+    const exchange = new FakeExchange('POST /v1/x', { 'content-type': form }, 'access_token=U')
+    exchange.body = () => Promise.reject(new Error('read'))
+    const credential = await findCredential(exchange, canonicalTarget('/v1/x'), places)
+    expect(credential).toMatchObject({ token: 'U', inForm: true })
+    exchange.unknownBody = () => Promise.reject(new Problem('overloaded'))
+    expect(await findCredential(exchange, canonicalTarget('/v1/x'), places)).toMatchObject({
+      token: undefined,
+      flaw: { code: 'overloaded' },
+    })
   })
 })
 

@@ -233,6 +233,9 @@ describe('what is asked', () => {
     })
     expect(await codeOf(line, { route, body: body(1000, 15) })).toBe('asked, resolved')
     expect(await codeOf(line, { route, body: body(1000, 16) })).toBe('payload_too_large')
+    // R25 What is asked about one device is asked in one turn of the event loop.
+    expect(await codeOf(line, { route, body: body(1, 1000) })).toBe('asked, resolved')
+    expect(await codeOf(line, { route, body: body(1, 1001) })).toBe('payload_too_large')
   })
 
   it('B03 refuses a bulk request that names none, or names one otherwise than it is decided', async () => {

@@ -32,7 +32,11 @@ function asked(route: Route, upstream: Partial<Asked['upstream']> = {}): Asked {
 /** Today's grant is the one the token was issued with. */
 const today = (): Grant => kit.aPrincipal.issued
 
-const record = { context: { requestId: 'r', atMs: 0, address: '' }, progress: () => undefined }
+const record = {
+  context: { requestId: 'r', atMs: 0, address: '' },
+  revision: 'rev-1',
+  progress: () => undefined,
+}
 
 function enforcer(overrides: Partial<EnforceParts> = {}) {
   const lists = kit.uncutLists()
@@ -46,6 +50,7 @@ function enforcer(overrides: Partial<EnforceParts> = {}) {
       quota: kit.noQuota,
       ...{ catalog: aCatalog(), credentials, directory, tokens, grantOf: today },
       ...lists,
+      ...kit.noQueue,
       ...overrides,
     }),
   }

@@ -6,7 +6,7 @@ import {
   headProblem,
 } from '../../../src/proxy/headers.ts'
 import { ownLocation, upstreamRequestId } from '../../../src/proxy/answer-head.ts'
-import { parseUpstreamOrigin } from '../../../src/upstream/origin.ts'
+import { anOrigin } from '../../kit/an-origin.ts'
 
 const raw = (...rawHeaders: string[]) => ({
   method: 'GET',
@@ -69,7 +69,7 @@ describe('headProblem', () => {
 })
 
 describe('answer headers', () => {
-  const origin = parseUpstreamOrigin('https://api.example.com/base')
+  const origin = anOrigin('https://api.example.com/base')
   const build = compileAnswerHeaders(
     ['x-kept', 'set-cookie', 'access-control-allow-origin'],
     origin,
@@ -103,7 +103,7 @@ describe('answer headers', () => {
 })
 
 describe('ownLocation', () => {
-  const origin = parseUpstreamOrigin('https://api.example.com/base')
+  const origin = anOrigin('https://api.example.com/base')
   it.each([
     ['/base/v1/x?y=1', '/v1/x?y=1'],
     ['https://api.example.com/base/v1', '/v1'],

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { AssembledAnswer, Cut } from '../../../src/proxy/exchange.ts'
+import { aStanding } from '../../kit/fakes.ts'
 import { noObligations, startRig, type Rig, type RigOptions } from '../../kit/exchange-rig.ts'
 import { headersOf, sendRaw } from '../../kit/raw-socket.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-upstream.ts'
@@ -144,8 +145,8 @@ describe('HttpExchange', () => {
           await decided.promise
           const request = { ...nothingSent, credential: new Secret('cloud') }
           return way === 'forward'
-            ? exchange.forward(request, { kind: 'none' }, undefined)
-            : exchange.filter(request, hidingIp)
+            ? exchange.forward(request, { kind: 'none' }, undefined, aStanding())
+            : exchange.filter(request, hidingIp, aStanding())
         },
       })
       const client = connect(rig.port, '127.0.0.1', () => client.write(get))

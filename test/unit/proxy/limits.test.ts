@@ -56,7 +56,8 @@ function engine(rules: readonly (readonly Charge[])[], rounds: string[] = []): D
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-const realMeter = () => createMeter({ monotonic: () => Date.now() })
+const clock = { now: () => Date.now(), monotonic: () => Date.now() }
+const realMeter = () => createMeter({ clock })
 const outcome = (decision: Decision) => (decision.outcome === 'allow' ? 'allow' : decision.reason)
 
 describe('a decision', () => {

@@ -10,7 +10,7 @@ describe('guardServer', () => {
   beforeEach(async () => {
     up = await startRecordingUpstream()
     up.answerWith(rawAnswer(200, '{"fine":1}'))
-    rig = await startRig({ upstreamUrl: up.url, way: 'small', limits: { headersTimeoutMs: 300 } })
+    rig = await startRig({ upstreamUrl: up.url, way: 'small', limits: { headersTimeoutMs: 1000 } })
   })
   afterEach(async () => {
     await rig[Symbol.asyncDispose]()

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Charge } from '../../../src/domain/decision.ts'
 import { createMeter } from '../../../src/proxy/create-meter.ts'
+import type { KeptCount } from '../../../src/store/count-store.ts'
 
 // The library reads the wall clock by itself.
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-const meterNow = () => createMeter({ monotonic: () => Date.now() })
+const clock = { now: () => Date.now(), monotonic: () => Date.now() }
+const meterNow = () => createMeter({ clock })
 const charge = (key: string, calls: number, perS = 60): Charge => ({ key, limit: { calls, perS } })
 
 describe('a meter', () => {
@@ -74,5 +76,39 @@ describe('a meter', () => {
     expect(await meter.take([limit])).toBeUndefined()
     vi.advanceTimersByTime(60_000)
     expect(await meter.take([limit])).toBe(limit)
+  })
+
+  it('goes on where it was kept, and only as long as the window then lasted', async () => {
+    const kept: KeptCount[] = []
+    const limit = charge('a', 3, 7_200)
+    const first = createMeter({
+      clock,
+      onCount: ({ key }, calls, endsAtMs) => void kept.splice(0, 1, { key, calls, endsAtMs }),
+    })
+    await first.take([limit])
+    await first.take([limit])
+    vi.advanceTimersByTime(3_600_000)
+    const second = createMeter({ clock, kept })
+    expect(await second.take([limit])).toBeUndefined()
+    expect(await second.take([limit])).toBe(limit)
+    expect(second.wait(limit)).toBe(3_600_000)
+    expect(await second.take([charge('b', 1, 7_200)])).toBeUndefined()
+    vi.advanceTimersByTime(3_600_000)
+    expect(await second.take([limit])).toBeUndefined()
+    const late = createMeter({ clock, kept })
+    for (let n = 0; n < 3; n++) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is what is tested
+      expect(await late.take([limit])).toBeUndefined()
+    }
+  })
+
+  it('tells what it counts, and takes back what was not given', async () => {
+    const told: [string, number][] = []
+    const meter = createMeter({ clock, onCount: ({ key }, calls) => void told.push([key, calls]) })
+    const [wide, narrow] = [charge('wide', 9), charge('narrow', 1)]
+    await meter.take([wide, narrow])
+    await meter.take([wide, narrow])
+    const last = Object.fromEntries(told)
+    expect(last).toEqual({ wide: 1, narrow: 1 })
   })
 })

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
 import { createMultipartGuard } from '../../../src/proxy/multipart-guard.ts'
 
-const declared = { files: ['file', 'file*'], fields: ['version', 'title'] }
+const declared = { files: ['file', 'file*'], fields: ['version', 'title'], products: [] }
 
 function verdict(body: string | Buffer, sizes: readonly number[] = []): 'ok' | 'refused' {
   const guard = createMultipartGuard({ kind: 'multipart', boundary: 'B', ...declared })
@@ -139,4 +139,61 @@ describe('createMultipartGuard', () => {
       )
     },
   )
+})
+
+describe('a product in an upload', () => {
+  const product = (id: string) => part('form-data; name="product"', id)
+
+  function outcome(body: string, size: number, isInReach?: (id: string) => boolean): string {
+    const spec = { ...declared, products: ['product'] }
+    const guard = createMultipartGuard({
+      ...{ kind: 'multipart', boundary: 'B', ...spec },
+      ...(isInReach !== undefined && { isInReach }),
+    })
+    const bytes = Buffer.from(body)
+    try {
+      for (let at = 0; at < bytes.length; at += size) guard.inspect(bytes.subarray(at, at + size))
+      guard.end()
+      return 'ok'
+    } catch (error) {
+      return Problem.from(error).code
+    }
+  }
+  const mine = (id: string) => id === '12345'
+
+  it.each([1, 3, 1000])('goes on where it is in reach, in pieces of %i', (size) => {
+    expect(outcome(file + product('12345') + end, size, mine)).toBe('ok')
+    expect(outcome(product('12345') + file + end, size, mine)).toBe('ok')
+    expect(outcome(file + end, size, mine)).toBe('ok')
+  })
+
+  it.each([
+    ['another', '12346'],
+    ['none', ''],
+    ['a longer one', '123456'],
+    ['one more behind it', '12345\r\n12346'],
+    ['space around it', ' 12345'],
+    ['a line break behind it', '12345\r\n'],
+    ['something without end', '1'.repeat(10_000)],
+  ])('ends the body with 403 where it is %s', (_, id) => {
+    for (const size of [1, 3, 100_000]) {
+      expect(outcome(file + product(id) + end, size, mine)).toBe('forbidden')
+    }
+  })
+
+  it('ends it where nobody can say what is in reach', () => {
+    expect(outcome(product('12345') + end, 1000)).toBe('forbidden')
+  })
+
+  it.each([
+    ['comes twice', product('12345') + product('12345') + end],
+    ['comes as a file', part('form-data; name="product"; filename="x"', '12345') + end],
+    ['is cut short', product('12345')],
+    [
+      'has a boundary in its line',
+      '--B\r\nContent-Disposition: form-data; name="product"\r\n\r\n12345--B--',
+    ],
+  ])('is refused where it %s', (_, body) => {
+    expect(outcome(body, 1, (id) => '12345'.startsWith(id))).toBe('invalid_body')
+  })
 })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../../src/domain/principal.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import { mintToken } from '../../../src/store/token-format.ts'
+import { DeadToken } from '../../../src/store/tokens.ts'
 import { createQuota, type Quota } from '../../../src/upstream/quota.ts'
 import { mine } from '../../kit/a-route.ts'
 import { aPrincipal, denied, FakeExchange, noQuota } from '../../kit/fakes.ts'
@@ -330,6 +331,52 @@ describe('a caller that the gate does not know', () => {
     }
   })
 
+  it('T03 with a token that was an API user’s and is dead by now is refused, and recorded among the rejects', async () => {
+    const tokens = {
+      authenticate: () => {
+        throw new DeadToken()
+      },
+    }
+    for (const attack of [
+      new FakeExchange(line, strange),
+      new FakeExchange(`${line}?access_token=${cloudToken}`),
+      new FakeExchange(call, { 'content-type': form }, `arg=1&access_token=${cloudToken}`),
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is easier to read
+      const { exchange, code, audit } = await run(attack, { untilMs: later, tokens })
+      expect([code, exchange.passed, audit.decisions]).toEqual(['invalid_token', [], []])
+      expect(audit.rejects).toHaveLength(1)
+    }
+  })
+
+  it.each([
+    ['under a coding', { 'content-encoding': 'gzip' }, `access_token=${cloudToken}`],
+    ['that is read strictly', {}, `a=%ZZ&access_token=${cloudToken}`],
+  ])(
+    'T05 with a form %s, in which a token may hide, is refused; beside a token of its own it goes on',
+    async (_, more, body) => {
+      const headers = { 'content-type': form, ...more }
+      const hidden = await run(new FakeExchange(call, headers, body))
+      expect(hidden.code).toMatch(/^(unsupported_media_type|invalid_body)$/)
+      expect([hidden.exchange.passed, hidden.audit.decisions]).toEqual([[], []])
+      expect(hidden.audit.rejects).toHaveLength(1)
+      const open = await run(new FakeExchange(call, { ...headers, ...strange }, body))
+      expect(open.authorization).toBe(strange.authorization)
+    },
+  )
+
+  it('T08 is not served where its token was adopted and revoked while the record was written', async () => {
+    let looks = 0
+    const authenticate = () => {
+      looks += 1
+      throw looks === 1 ? new Problem('invalid_token') : new DeadToken()
+    }
+    const play = { untilMs: later, tokens: { authenticate } }
+    const { exchange, code, audit } = await run(new FakeExchange(line, strange), play)
+    expect([code, exchange.passed, looks]).toEqual(['invalid_token', [], 2])
+    expect(audit.decisions).toHaveLength(1)
+  })
+
   it('goes on with words that only look like a token of the gate’s own', async () => {
     const near = `fg_u_${'a'.repeat(12)}_short`
     const json = { ...strange, 'content-type': 'application/json' }
@@ -361,6 +408,20 @@ describe('a caller that the gate does not know', () => {
     expect(await ask('10.0.0.1', own)).toBe(1)
     rig.clock.at += 60_000
     expect(await ask('10.0.0.1')).toBe(1)
+  })
+
+  it('A09 has one budget for a whole /64 of IPv6, and another one has its own', async () => {
+    const rig = observeRig({ untilMs: later, budget: { perMinute: 2, allPerMinute: 9 } })
+    const ask = async (address: string) => {
+      const exchange = new FakeExchange(line, strange)
+      Object.assign(exchange.envelope, { address })
+      await rig.run(exchange)
+      return exchange.rejections[0]?.code ?? exchange.passed.length
+    }
+    expect([await ask('2001:db8::1'), await ask('2001:db8:0:0:ffff::2')]).toEqual([1, 1])
+    expect(await ask('2001:db8::3')).toBe('rationed')
+    expect(await ask('2001:db8:0:1::3')).toBe(1)
+    expect(rig.audit.decisions).toHaveLength(3)
   })
 
   it('takes a part of the quota, all of them one, and is refused without a decision when it is used up', async () => {
@@ -473,6 +534,29 @@ describe('an event stream under observation', () => {
       await running
       expect(audit.outcomes).toMatchObject([{ ended: 'suspended' }])
     }
+  })
+
+  it('T08 ends for a stranger whose token was adopted meanwhile, and died: not before', async () => {
+    const known: { principal?: Principal; dead?: true } = {}
+    const tokens = {
+      authenticate: () => {
+        if (known.principal === undefined) throw new Problem('invalid_token')
+        return known.principal
+      },
+      recheck: () => {
+        if (known.dead) throw new Problem('invalid_token')
+      },
+    }
+    const { look, running, audit } = await open({ untilMs: later, tokens }, strange)
+    look()
+    known.principal = adopted
+    look()
+    look()
+    expect(audit.outcomes).toEqual([])
+    known.dead = true
+    look()
+    await running
+    expect(audit.outcomes).toMatchObject([{ ended: 'revoked' }])
   })
 
   it('ends where the store does not answer, asked once, within a second', async () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { Authorization, BreakOff } from '../../../src/proxy/exchange.ts'
 import type { HttpExchange } from '../../../src/proxy/http-exchange.ts'
 import { mintToken } from '../../../src/store/token-format.ts'
 import { rigCredential, startRig, type Rig, type RigOptions } from '../../kit/exchange-rig.ts'
+import { aStanding } from '../../kit/fakes.ts'
 import { headersOf, sendRaw } from '../../kit/raw-socket.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-upstream.ts'
 import type { RecordingUpstream } from '../../kit/recording-upstream.ts'
@@ -216,6 +218,40 @@ describe('an observed request on the wire', () => {
     expect((await sendRaw(rig.port, post(other, framing))).status).toBe(200)
     await until(() => up.seen().includes('-"}'))
   })
+
+  it('under a Content-Encoding is searched in what it decodes to, and else goes up byte for byte', async () => {
+    const [up, rig] = await start(theirs, { maxBodyBytes: 10 })
+    const { token } = mintToken('u', randomBytes)
+    const padding = () => randomBytes(1_500_000).toString('hex')
+    const send = (plain: string) => {
+      const body = gzipSync(plain)
+      const encoded = `Content-Encoding: gzip\r\nContent-Length: ${body.length}`
+      // Only once it has all of it.
+      const tail = body.subarray(-20).toString('latin1')
+      up.use((connection) => {
+        until(() => connection.text.endsWith(tail) || connection.closed).then(
+          () => connection.socket.end(rawAnswer(200, '{}')),
+          () => undefined,
+        )
+      })
+      const head = Buffer.from(post('', encoded), 'latin1')
+      return { body, answer: sendRaw(rig.port, Buffer.concat([head, body])) }
+    }
+    const holding = send(`${padding()}${token}${padding()}`)
+    expect((await holding.answer).status).toBe(401)
+    expect(rig.problems.map(({ code }) => code)).toEqual(['invalid_token'])
+    await until(() => up.connections.every(({ closed }) => closed))
+    expect(up.seen().length).toBeLessThan(holding.body.length)
+    up.clear()
+    for (const plain of ['', `${padding()}${token.slice(0, -1)}-`]) {
+      const clean = send(plain)
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect((await clean.answer).status).toBe(200)
+      // oxlint-disable-next-line no-await-in-loop
+      await until(() => up.seen().endsWith(clean.body.toString('latin1')))
+    }
+    expect(rig.outcomes.at(-1)).toMatchObject({ status: 200, ended: 'answered' })
+  })
 })
 
 describe('X-Token-Expires', () => {
@@ -232,9 +268,11 @@ describe('X-Token-Expires', () => {
     obligations: { answer: undefined, hide: new Set<string>(), reveal: new Set<string>() },
   }
   const ways: Readonly<Record<string, NonNullable<RigOptions['handle']>>> = {
-    'a small answer': (exchange) => exchange.filter(small, cut),
-    'a streamed answer': (exchange) => exchange.forward(small, { kind: 'none' }, undefined),
-    'an answer that is read and cut': (exchange) => exchange.forward(small, { kind: 'none' }, cut),
+    'a small answer': (exchange) => exchange.filter(small, cut, aStanding()),
+    'a streamed answer': (exchange) =>
+      exchange.forward(small, { kind: 'none' }, undefined, aStanding()),
+    'an answer that is read and cut': (exchange) =>
+      exchange.forward(small, { kind: 'none' }, cut, aStanding()),
     'an observed answer': (exchange) =>
       exchange.pass({ ...request, authorization: theirs }, () => ({
         hasNoEnd() {},

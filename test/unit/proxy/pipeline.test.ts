@@ -36,14 +36,16 @@ type Play = {
   decide?: PolicyEngine['decide']
   parts?: Partial<PipelineParts>
   directory?: Parameters<typeof kit.fakeDirectory>[0]
+  elsewhere?: PolicyEngine['fromElsewhere']
 }
 
-function stage({ tokens: played = {}, decide, parts = {}, directory: facts = {} }: Play = {}) {
+function stage(play: Play = {}) {
+  const { tokens: played = {}, decide, parts = {}, directory: facts = {}, elsewhere } = play
   const catalog = aCatalog(routes)
   const audit = new kit.FakeAudit()
   const tokens = kit.fakeTokens(played)
   const directory = kit.fakeDirectory(facts)
-  const policy = kit.fakePolicy(decide)
+  const policy = { ...kit.fakePolicy(decide), ...(elsewhere && { fromElsewhere: elsewhere }) }
   const credentials = { for: () => new Secret('cloud-credential') }
   const ids = createIdResolver(catalog.resources, directory, () => undefined)
   const faults: unknown[] = []
@@ -56,10 +58,11 @@ function stage({ tokens: played = {}, decide, parts = {}, directory: facts = {} 
     decide: createDecide(policy, directory),
     enforce: createEnforce({
       quota: kit.noQuota,
-      ...{ catalog, credentials, directory, tokens, ...kit.uncutLists() },
+      ...{ catalog, credentials, directory, tokens, ...kit.uncutLists(), ...kit.noQueue },
       grantOf: () => kit.aPrincipal.issued,
     }),
     identify: createIdentify({
+      policy,
       tokens,
       observedUntil: createObservedUntil(policy, undefined),
       fingerprint: notAsked,
@@ -247,9 +250,76 @@ describe('pipeline', () => {
       expect(audit.outcomes).toMatchObject([{ ended: expected }])
       expect([audit.rejects, exchange.sent]).toEqual([[], []])
       expect(exchange.rejections).toHaveLength(1)
-      expect(faults).toHaveLength(expected === 'internal' ? 1 : 0)
+      const isFault = expected === 'internal' || expected === 'attribute_unavailable'
+      expect(faults).toHaveLength(isFault ? 1 : 0)
     })
   }
+
+  const form = { ...bearer, 'content-type': 'application/x-www-form-urlencoded' }
+  const unread = () => Promise.reject(new Error('read'))
+  const asked: readonly [string, Record<string, string>, string?][] = [
+    [line, bearer],
+    ['GET /v1/user', bearer],
+    ['GET /v10/devices', bearer],
+    [`${line}?_method=DELETE`, bearer],
+    ['GET /v1/products/my-product/devices/x', bearer],
+    [put, json, '{"nam'],
+    [`POST /v1/products/1337/devices/${mine}`, form, 'access_token=x'],
+    [`${line}?access_token=U`, {}],
+  ]
+  const reasons = [
+    ['outside_addresses', 'outside_addresses'],
+    ['not_in_issued_grant', 'forbidden'],
+  ] as const
+  it.each(asked)('asks from where before all else: %s', async (request, headers, body) => {
+    for (const [reason, told] of reasons) {
+      const exchange = new kit.FakeExchange(request, headers, body)
+      exchange.body = exchange.unknownBody = unread
+      const uses: boolean[] = []
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { audit, code } = await run(exchange, {
+        elsewhere: (_, address) =>
+          address === exchange.envelope.address ? { ...kit.denied, reason } : undefined,
+        tokens: {
+          authenticate(_, isUse) {
+            uses.push(isUse?.(kit.aPrincipal) ?? true)
+            return kit.aPrincipal
+          },
+        },
+        directory: { product: unread, device: unread, attributes: unread },
+        parts: { warnBeforeMs: Infinity },
+      })
+      expect([code, uses]).toEqual([told, [false]])
+      expect([exchange.sent, exchange.answers, exchange.endsAtMs]).toEqual([[], [], undefined])
+      expect(audit.decisions).toMatchObject([
+        { user: 'acme', result: { outcome: 'deny', reason }, enforcement: 'reject', requests: [] },
+      ])
+      expect([audit.outcomes.length, audit.rejects]).toEqual([1, []])
+    }
+  })
+
+  it('counts who calls from where it may as a use of its token, and serves it', async () => {
+    const uses: unknown[] = []
+    const authenticate: Tokens['authenticate'] = (_, isUse) => {
+      uses.push(isUse?.(kit.aPrincipal))
+      return kit.aPrincipal
+    }
+    const { exchange } = await run(new kit.FakeExchange(line, bearer), { tokens: { authenticate } })
+    expect([uses, exchange.sent.length]).toEqual([[true], 1])
+  })
+
+  it('B09 waits for a form only once its caller is known, and then still finds a second token', async () => {
+    const post = `POST /v1/products/1337/devices/${mine}`
+    const wrong = new kit.FakeExchange(post, form, 'a=1')
+    wrong.body = wrong.unknownBody = unread
+    const refused = await run(wrong, { tokens: { authenticate: fail('invalid_token') } })
+    expect([refused.code, refused.audit.rejects.length]).toEqual(['invalid_token', 1])
+    const second = new kit.FakeExchange(post, form, 'a=1&access_token=U')
+    second.unknownBody = unread
+    const { code, audit } = await run(second)
+    expect([code, second.sent, audit.decisions]).toEqual(['several_credentials', [], []])
+    expect(audit.rejects).toMatchObject([{ reason: 'several_credentials' }])
+  })
 
   it('A01 answers 503 and sends nothing where the record cannot be written', async () => {
     for (const decide of [() => kit.allowed, () => kit.denied]) {
@@ -314,8 +384,8 @@ describe('pipeline', () => {
     expect([audit.decisions.length, audit.rejects.length, audit.outcomes.length]).toEqual([1, 0, 1])
   })
 
-  it('tells operators of an answer that could not be cut, and not of a cloud that is away', async () => {
-    const faultsOf = async (code: 'unfilterable_answer' | 'upstream_failed') => {
+  it('tells operators why an answer could not be cut or the cloud is away, and not of a call too many', async () => {
+    const faultsOf = async (code: 'unfilterable_answer' | 'upstream_failed' | 'too_many_calls') => {
       const exchange = new kit.FakeExchange(line, bearer)
       exchange.onSend = () => {
         throw new Problem(code, { cause: 'odd' })
@@ -323,7 +393,8 @@ describe('pipeline', () => {
       return (await run(exchange)).faults
     }
     expect(await faultsOf('unfilterable_answer')).toMatchObject([{ cause: 'odd' }])
-    expect(await faultsOf('upstream_failed')).toEqual([])
+    expect(await faultsOf('upstream_failed')).toMatchObject([{ cause: 'odd' }])
+    expect(await faultsOf('too_many_calls')).toEqual([])
   })
 
   it('M01 decides HEAD by the route of GET and sends HEAD', async () => {

@@ -35,7 +35,7 @@ beforeEach(() => {
     policy,
     store: rig.real,
     tokens,
-    audit: { event: (name, { user }) => void events.push({ name, user }) },
+    audit: { event: (name, { user }) => events.push({ name, user }) > 0 },
     clock: rig.clock,
     log: { warn: (message) => void warnings.push(message) },
     by: 'gate:here',

@@ -167,6 +167,16 @@ describe('authenticate', () => {
     vi.useRealTimers()
   })
 
+  it('counts only what is said to be a use', async () => {
+    const { plain } = await issue(aUser('anna', { kind: 'idle', idleMs: 2 * day }))
+    await tokens.authenticate(plain, () => true)
+    rig.clock.at += day
+    await tokens.authenticate(plain, () => false)
+    expect(await tokens.list()).toMatchObject([{ lastUsedAtMs: start }])
+    rig.clock.at += day
+    expect(await use(plain)).toBe('expired_token')
+  })
+
   it('does not count refused tries as uses', async () => {
     const { plain, tokenId } = await issue(aUser('anna', { kind: 'idle', idleMs: day }))
     await rig.real.users.suspend('anna', 'lost', start, 'self')

@@ -7,6 +7,7 @@ import {
   parseToken,
   scannerPattern,
 } from '../../../src/store/token-format.ts'
+import { cpuMs } from '../../kit/cpu-time.ts'
 
 describe('mintToken', () => {
   it('gives the documented shape, and the parser reads back the id', () => {
@@ -82,11 +83,12 @@ describe('parseToken', () => {
     expect(parseToken(text, 'u')).toEqual({ result: 'malformed' })
   })
 
-  it('spends next to nothing on huge tokens', () => {
+  it('spends next to nothing on huge tokens', async () => {
     const huge = `fg_u_${'a'.repeat(8_192)}`
-    const before = performance.now()
-    for (let i = 0; i < 100_000; i++) parseToken(huge, 'u')
-    expect(performance.now() - before).toBeLessThan(500)
+    const cost = await cpuMs(() => {
+      for (let i = 0; i < 100_000; i++) parseToken(huge, 'u')
+    })
+    expect(cost).toBeLessThan(500)
   })
 })
 

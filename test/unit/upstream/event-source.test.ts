@@ -6,7 +6,7 @@ import {
   type StreamConnection,
 } from '../../../src/upstream/event-source.ts'
 import { UpstreamRefusal } from '../../../src/upstream/fleet-lists.ts'
-import { parseUpstreamOrigin } from '../../../src/upstream/origin.ts'
+import { anOrigin } from '../../kit/an-origin.ts'
 import { rawAnswer, startRecordingUpstream, until } from '../../kit/recording-upstream.ts'
 import type { RecordingUpstream } from '../../kit/recording-upstream.ts'
 
@@ -20,11 +20,7 @@ describe('createEventSource', () => {
 
   beforeEach(async () => {
     up = await startRecordingUpstream()
-    source = createEventSource({
-      origin: parseUpstreamOrigin(`${up.url}/base`),
-      connectTimeoutMs: 300,
-      headersTimeoutMs: 300,
-    })
+    source = within(30_000)
     told = []
     ended = []
   })
@@ -32,6 +28,19 @@ describe('createEventSource', () => {
     source[Symbol.dispose]()
     await up[Symbol.asyncDispose]()
   })
+
+  function within(ms: number): EventSource {
+    return createEventSource({
+      origin: anOrigin(`${up.url}/base`),
+      connectTimeoutMs: ms,
+      headersTimeoutMs: ms,
+    })
+  }
+
+  function beImpatient(): void {
+    source[Symbol.dispose]()
+    source = within(300)
+  }
 
   function open(): StreamConnection {
     return source.open(
@@ -85,6 +94,7 @@ describe('createEventSource', () => {
   })
 
   it('lives on in silence, longer than the head may take', async () => {
+    beImpatient()
     up.answerWith(head)
     open()
     await until(() => told.length === 1)
@@ -95,15 +105,16 @@ describe('createEventSource', () => {
   })
 
   it('gives up on a head that does not come', async () => {
+    beImpatient()
     open()
-    await until(() => ended.length === 1, 4000)
+    await until(() => ended.length === 1)
     expect(ended).toMatchObject([{ code: 'upstream_timeout' }])
     await until(() => up.connections.every(({ closed }) => closed))
   })
 
   it('fails where nobody listens', async () => {
     const nobody = createEventSource({
-      origin: parseUpstreamOrigin('http://127.0.0.1:1'),
+      origin: anOrigin('http://127.0.0.1:1'),
       connectTimeoutMs: 300,
       headersTimeoutMs: 300,
     })
@@ -120,7 +131,7 @@ describe('createEventSource', () => {
     const connection = open()
     await until(() => told.length === 1)
     connection.close()
-    await until(() => up.connections[0]?.closed === true, 500)
+    await until(() => up.connections[0]?.closed === true)
     expect(ended).toEqual([])
   })
 
@@ -128,7 +139,7 @@ describe('createEventSource', () => {
     const connection = open()
     await until(() => up.connections[0]?.heads === 1)
     connection.close()
-    await until(() => up.connections[0]?.closed === true, 500)
+    await until(() => up.connections[0]?.closed === true)
     expect([told, ended]).toEqual([[], []])
   })
 
@@ -184,6 +195,7 @@ describe('createEventSource', () => {
     ],
     ['no HTTP', 'event: x\n\n', 'upstream_failed'],
   ])('does not take %s for a stream', async (_, answer, code) => {
+    if (code === 'upstream_timeout') beImpatient()
     up.answerWith(answer)
     open()
     await until(() => ended.length === 1)

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/domain/problem.ts'
 import { createQuota, type Quota } from '../../../src/upstream/quota.ts'
@@ -23,6 +23,13 @@ function passed(quota: Quota, user: string, calls: number): number {
   return count
 }
 
+/** The same of look-ups for him. */
+function lookedUp(quota: Quota, user: string, calls: number): number {
+  let count = 0
+  for (let i = 0; i < calls; i++) if (refusal(() => quota.takeOwn([user])) === undefined) count++
+  return count
+}
+
 function refusal(call: () => void): Problem | undefined {
   try {
     call()
@@ -43,18 +50,44 @@ describe('the quota of the cloud', () => {
     expect(refusal(() => quota.take('a'))).toBeUndefined()
   })
 
-  it('keeps the reserve for the gate’s own look-ups, and no more', () => {
+  it('keeps the reserve for look-ups of who comes late, and no more', () => {
     const { quota } = start(100)
     passed(quota, 'a', 100)
-    let own = 0
-    while (refusal(() => quota.takeOwn()) === undefined) own++
-    expect(own).toBe(10)
+    expect(lookedUp(quota, 'a', 100)).toBe(0)
+    expect(lookedUp(quota, 'b', 100)).toBe(10)
+    expect(lookedUp(quota, 'c', 100)).toBe(0)
   })
 
-  it('takes what the gate’s own look-ups used beyond the reserve from the clients', () => {
-    const { quota } = start(100)
-    for (let i = 0; i < 30; i++) quota.takeOwn()
-    expect(passed(quota, 'a', 100)).toBe(70)
+  it('deals the reserve out too, so that look-ups of one leave some to another', () => {
+    const { quota } = start(100, 0.5)
+    passed(quota, 'a', 100)
+    expect(lookedUp(quota, 'b', 100)).toBe(34)
+    expect(lookedUp(quota, 'c', 100)).toBe(16)
+  })
+
+  it('counts a look-up in the part of whom it is made for, and neither takes what is kept for others', () => {
+    const { quota } = start(1_000)
+    passed(quota, 'quiet', 1)
+    expect(lookedUp(quota, 'greedy', 2_000)).toBe(719)
+    expect(passed(quota, 'greedy', 10)).toBe(0)
+    expect(quota.forecast()).toMatchObject({
+      ...{ used: 720, own: 719 },
+      users: [
+        { user: 'greedy', used: 719 },
+        { user: 'quiet', used: 1 },
+      ],
+    })
+    expect(passed(quota, 'quiet', 2_000)).toBe(180)
+    expect(lookedUp(quota, 'quiet', 2_000)).toBe(100)
+  })
+
+  it('lets a look-up pass that is made for several, as long as one of them has room', () => {
+    const { quota } = start(1_000)
+    passed(quota, 'quiet', 1)
+    passed(quota, 'greedy', 2_000)
+    expect(refusal(() => quota.takeOwn(['greedy']))?.code).toBe('upstream_quota')
+    expect(refusal(() => quota.takeOwn(['greedy', 'quiet']))).toBeUndefined()
+    expect(quota.forecast().users).toContainEqual({ user: 'quiet', used: 2 })
   })
 
   it('keeps a fair part for who comes late', () => {
@@ -89,16 +122,22 @@ describe('the quota of the cloud', () => {
   it('never lets more pass in any window than there is', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ user: fc.constantFrom('a', 'b', 'c'), waitMs: fc.nat(20_000) }), {
-          maxLength: 400,
-        }),
+        fc.array(
+          fc.record({
+            user: fc.constantFrom('a', 'b', 'c'),
+            own: fc.boolean(),
+            waitMs: fc.nat(20_000),
+          }),
+          {
+            maxLength: 400,
+          },
+        ),
         (calls) => {
           const { quota, time } = start(40)
           const passedAt: number[] = []
-          for (const { user, waitMs } of calls) {
+          for (const { user, own, waitMs } of calls) {
             time.ms += waitMs
-            const own = user === 'c'
-            const refused = refusal(() => (own ? quota.takeOwn() : quota.take(user)))
+            const refused = refusal(() => (own ? quota.takeOwn([user]) : quota.take(user)))
             if (refused === undefined) passedAt.push(time.ms)
           }
           for (const atMs of passedAt) {
@@ -116,14 +155,14 @@ describe('the quota of the cloud', () => {
     expect(quota.forecast().exhaustedInS).toBeUndefined()
     passed(quota, 'a', 300)
     passed(quota, 'b', 100)
-    quota.takeOwn()
+    quota.takeOwn(['b'])
     time.ms += 30_000
     expect(quota.forecast()).toEqual({
       ...{ calls: 1_000, perS: 300, used: 401, own: 1, pace: 401 },
       exhaustedInS: 90,
       users: [
         { user: 'a', used: 300 },
-        { user: 'b', used: 100 },
+        { user: 'b', used: 101 },
       ],
     })
     time.ms += 60_000
@@ -137,7 +176,7 @@ describe('a 429 of the cloud', () => {
     quota.refused('a', 5)
     expect(refusal(() => quota.take('a'))).toMatchObject({ code: 'upstream_quota', retryAfterS: 5 })
     expect(refusal(() => quota.take('b'))).toBeUndefined()
-    expect(refusal(() => quota.takeOwn())).toBeUndefined()
+    expect(refusal(() => quota.takeOwn(['z']))).toBeUndefined()
     time.ms += 5_000
     expect(refusal(() => quota.take('a'))).toBeUndefined()
   })
@@ -160,12 +199,12 @@ describe('a 429 of the cloud', () => {
   it('stops the gate’s own look-ups where it meets one of them, however many clients it met', () => {
     const { quota, time } = start(100)
     for (const user of ['a', 'b', 'c']) quota.refused(user, 60)
-    expect(refusal(() => quota.takeOwn())).toBeUndefined()
+    expect(refusal(() => quota.takeOwn(['z']))).toBeUndefined()
     quota.refused(undefined, 30)
-    expect(refusal(() => quota.takeOwn())).toMatchObject({ retryAfterS: 30 })
+    expect(refusal(() => quota.takeOwn(['z']))).toMatchObject({ retryAfterS: 30 })
     expect(quota.forecast().backingOffS).toBe(30)
     time.ms += 30_000
-    expect(refusal(() => quota.takeOwn())).toBeUndefined()
+    expect(refusal(() => quota.takeOwn(['z']))).toBeUndefined()
   })
 
   it('of one long ago does not count with one of today', () => {

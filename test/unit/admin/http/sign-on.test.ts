@@ -44,6 +44,13 @@ describe('failed sign-ons', () => {
     expect(failures.add('a')).toBeUndefined()
   })
 
+  it('count a whole /64 of IPv6 as one address', () => {
+    const failures = createFailures({ monotonic: () => 0 }, 1)
+    expect(failures.add('2001:db8::1')).toBeUndefined()
+    expect(failures.add('2001:db8:0:0:ffff::2')).toBe(60)
+    expect(failures.add('2001:db8:0:1::2')).toBeUndefined()
+  })
+
   it('of a flood of addresses are forgotten, the oldest first', () => {
     const failures = createFailures({ monotonic: () => 0 }, 1)
     failures.add('first')

@@ -20,10 +20,10 @@ let monotonicMs = 0
 
 const redirectUri = 'http://127.0.0.1:8090/sign-in/callback'
 
-function open(issuer = remote.issuer): Provider {
+function open(issuer = remote.issuer, claimsFrom: 'id_token' | 'userinfo' = 'id_token'): Provider {
   const client = { clientId: 'fleetgate', clientSecret: new Secret('s3cret-of-the-client') }
   return createProvider({
-    oidc: { issuer, ...client, redirectUri, scopes: ['openid', 'profile'] },
+    oidc: { issuer, ...client, redirectUri, scopes: ['openid', 'profile'], claimsFrom },
     clock: { monotonic: () => monotonicMs },
     random: randomBytes,
   })
@@ -162,6 +162,62 @@ describe('a sign-in under way', () => {
       .finish({ error: 'fg_o_abc <script>', state }, login)
       .catch((error: unknown) => (error instanceof Problem ? error.says : ''))
     expect(says).toBe('The provider says no: an error.')
+  })
+})
+
+describe('what the ID token lacks', () => {
+  const finish = async (login: Login) =>
+    provider.finish({ code: 'c0de', state: login.state }, login)
+  const asked = () => remote.requests.filter((url) => url === '/userinfo').length
+
+  it('is taken from userinfo where that is configured; what is signed counts where both say it', async () => {
+    provider = open(remote.issuer, 'userinfo')
+    const { login } = await provider.begin()
+    remote.claims = honest(login)
+    remote.userinfo = { sub: 'a1', email: 'another@acme.example', groups: ['fleet'] }
+    const claims = await finish(login)
+    expect(claims).toMatchObject({ sub: 'a1', email: 'alice@acme.example', groups: ['fleet'] })
+    expect(remote.authorizations[remote.requests.indexOf('/userinfo')]).toBe('Bearer at-0123456789')
+  })
+
+  it('is asked for nowhere else where it is not', async () => {
+    const { login } = await provider.begin()
+    remote.claims = honest(login)
+    remote.userinfo = { sub: 'a1', groups: ['fleet'] }
+    expect(await finish(login)).not.toHaveProperty('groups')
+    expect(asked()).toBe(0)
+  })
+
+  it('is not believed of somebody else, or of nobody', async () => {
+    provider = open(remote.issuer, 'userinfo')
+    for (const userinfo of [{ sub: 'b2', groups: ['fleet'] }, { groups: ['fleet'] }]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { login } = await provider.begin()
+      remote.claims = honest(login)
+      remote.userinfo = userinfo
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await outcome(login)).toBe('sign_in_refused')
+    }
+    expect(asked()).toBe(2)
+  })
+
+  it('is waited for: without an answer nobody comes in', async () => {
+    provider = open(remote.issuer, 'userinfo')
+    const { login } = await provider.begin()
+    remote.claims = honest(login)
+    expect(await outcome(login)).toBe('sign_in_refused')
+    expect(asked()).toBe(1)
+  })
+
+  it('is asked for over https alone, at an endpoint that the provider names', async () => {
+    for (const userinfo_endpoint of ['http://login.example.com/userinfo', undefined]) {
+      remote.metadata = { userinfo_endpoint }
+      const asking = open(remote.issuer, 'userinfo').begin()
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await expect(asking).rejects.toMatchObject({ code: 'sign_in_unavailable' })
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await expect(open().begin()).resolves.toMatchObject({ login: {} })
+    }
   })
 })
 

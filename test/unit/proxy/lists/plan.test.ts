@@ -14,7 +14,7 @@ const site = { attribute: 'groups', values: ['site-7'] }
 describe('planOf', () => {
   it('asks for one id by the list’s own filter, under the client’s filters', () => {
     expect(planOf([site, one], spec, [sorted])).toEqual({
-      ...{ way: 'ids', ids: ['a'], key: 'deviceId', query: [sorted] },
+      ...{ way: 'ids', id: 'a', key: 'deviceId', query: [sorted] },
     })
   })
 

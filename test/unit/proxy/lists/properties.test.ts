@@ -1,6 +1,6 @@
 // Paging through what the gate cuts equals filtering the whole list, by a few lines that share nothing with it.
 
-import fc from 'fast-check'
+import { fc } from '../../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import { listsRig, type Row } from '../../../kit/lists-rig.ts'
 import { PRODUCT, userWith } from '../../../kit/policies.ts'

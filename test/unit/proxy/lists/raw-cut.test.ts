@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../../../kit/fc.ts'
 import { describe, expect, it } from 'vitest'
 import type { AnswerSpec } from '../../../../src/domain/catalog.ts'
 import type { Obligations } from '../../../../src/domain/decision.ts'

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest'
 import type { Decision } from '../../../../src/domain/decision.ts'
 import { Problem } from '../../../../src/domain/problem.ts'
 import { Secret } from '../../../../src/lib/secret.ts'
+import { EventStreamFault } from '../../../../src/upstream/event-parser.ts'
 import { UpstreamRefusal } from '../../../../src/upstream/fleet-lists.ts'
 import { denied, fakeDirectory, fakeTokens } from '../../../kit/fakes.ts'
 import {
   aJudge,
   eventText,
   hears,
+  limits,
   keepsAll,
   mine,
   no,
@@ -83,23 +85,57 @@ describe('one stream for all', () => {
     expect(rig.cloud.last.state).toBe('open')
   })
 
-  it('outlives clients that come and go, so that the cloud’s openings are not used up', async () => {
+  it('R15 F12 is closed within a second however often clients come and go', async () => {
     const rig = streamsRig()
-    for (let count = 0; count < 100; count += 1) {
+    for (let count = 0; count < 40; count += 1) {
       const { sink } = await rig.opened()
       sink.end('client_gone')
       await settled()
-      rig.pass(3000)
+      rig.pass(800)
+      expect(rig.cloud.last.state).toBe('closed')
     }
-    expect(rig.cloud.connections.length).toBeLessThan(30)
-    rig.pass(16_000)
-    expect(rig.cloud.last.state).toBe('closed')
+    expect(rig.cloud.connections).toHaveLength(40)
+  })
+
+  it('R15 is opened for one API user so often in five minutes, then 429, and for others all the same', async () => {
+    const rig = streamsRig()
+    let refused = 0
+    for (let count = 0; count < 100; count += 1) {
+      const { sink, outcome } = await rig.opened({ user: 'flaps' })
+      sink.end('client_gone')
+      const thrown: unknown = await outcome.catch((error: unknown) => error)
+      if (thrown instanceof Problem) {
+        refused += 1
+        expect(thrown).toMatchObject({ code: 'upstream_quota', status: 429 })
+        expect(thrown.retryAfterS).toBeGreaterThan(0)
+        expect(thrown.retryAfterS).toBeLessThanOrEqual(300)
+      }
+      rig.pass(1000)
+    }
+    expect(rig.cloud.connections).toHaveLength(54)
+    expect(refused).toBe(46)
+    const other = await rig.opened({ user: 'other' })
+    expect(other.sink.open).toBe(true)
+    // What is open already costs no opening.
+    expect((await rig.opened({ user: 'flaps' })).sink.open).toBe(true)
+    expect(rig.cloud.connections).toHaveLength(55)
+    other.sink.end('client_gone')
     rig.pass(300_000)
-    const { sink } = await rig.opened()
-    sink.end('client_gone')
-    await settled()
-    rig.pass(1000)
-    expect(rig.cloud.last.state).toBe('closed')
+    rig.streams[Symbol.dispose]()
+  })
+
+  it('R15 is never opened more than 90 times in five minutes, whoever asks', async () => {
+    const rig = streamsRig()
+    for (let count = 0; count < 300; count += 1) {
+      const { sink, outcome } = await rig.opened({ user: `user-${count % 30}` })
+      sink.end('client_gone')
+      await outcome.catch(() => undefined)
+      rig.pass(600)
+    }
+    expect(rig.cloud.connections).toHaveLength(90)
+    rig.pass(310_000)
+    expect((await rig.opened()).sink.open).toBe(true)
+    expect(rig.cloud.connections).toHaveLength(91)
   })
 
   it('is not waited for by a client that has gone, and then not kept open', async () => {
@@ -125,13 +161,76 @@ describe('one stream for all', () => {
     expect(again.sink.open).toBe(true)
   })
 
-  it('breaks all streams at an event over the bound', async () => {
+  it('R17b leaves out an event over the bound for all, counts it, and goes on', async () => {
+    const rig = streamsRig()
+    rig.judges.set('all', everything())
+    rig.judges.set('one', hears(mine))
+    const before = await rig.opened({ user: 'one' })
+    rig.cloud.publish(mine, 'n', 'x'.repeat(10_001))
+    const clients = [
+      before,
+      await rig.opened({ user: 'all' }),
+      await rig.opened({ user: 'all', prefix: 'n' }),
+      await rig.opened({ user: 'all', device: mine }),
+    ]
+    const pieces = eventText(mine, 'n', 'x'.repeat(30_000)).match(/[^]{1,999}/g) ?? []
+    for (const piece of pieces) rig.cloud.send(piece)
+    rig.cloud.publish(mine, 'n', '2')
+    for (const { sink } of clients) {
+      expect(sink.text).not.toContain('xx')
+      expect(sink.text).toContain(eventText(mine, 'n', '2'))
+      sink.end('client_gone')
+    }
+    // Only who may hear any event at all may know that there was one.
+    expect(
+      clients.map(({ sink }) => sink.text.split(': an event was too large').length - 1),
+    ).toEqual([0, 1, 1, 1])
+    const counts = clients.map(async ({ outcome }) => (await outcome).events)
+    expect(await Promise.all(counts)).toEqual([
+      { sent: 1, withheld: 0, tooLarge: 2 },
+      { sent: 1, withheld: 0, tooLarge: 1 },
+      { sent: 1, withheld: 0, tooLarge: 1 },
+      { sent: 1, withheld: 0, tooLarge: 1 },
+    ])
+    const place = { type: 'product', product: '12345' }
+    expect(rig.tooLarge).toEqual([place, place])
+    expect(rig.faults).toEqual([])
+  })
+
+  it('tells nobody of it whose rules look at devices or names, in the stream', async () => {
+    const rig = streamsRig()
+    rig.judges.set(
+      'facts',
+      aJudge(({ facts }) => (facts === undefined ? { outcome: 'needs_facts' } : yes)),
+    )
+    rig.judges.set(
+      'names',
+      aJudge(({ event }) => (event?.name === 'n' ? yes : no)),
+    )
+    rig.judges.set(
+      'cloud',
+      aJudge(({ event }) => (event?.source === 'cloud' ? yes : no)),
+    )
+    const clients = [
+      await rig.opened({ user: 'facts' }),
+      await rig.opened({ user: 'names' }),
+      await rig.opened({ user: 'cloud' }),
+    ]
+    rig.cloud.publish(mine, 'n', 'x'.repeat(10_001))
+    expect(clients.map(({ sink }) => sink.text)).toEqual([start, start, start])
+  })
+
+  it('breaks all streams at an event that has no end', async () => {
     const rig = streamsRig()
     const { outcome, sink } = await rig.opened()
-    rig.judges.set('acme', everything())
-    rig.cloud.publish(mine, 'n', 'x'.repeat(10_001))
+    rig.judges.set('acme', hears(mine))
+    rig.cloud.send('data: ')
+    for (let n = 0; n < 200 && rig.cloud.last.state === 'open'; n += 1) {
+      rig.cloud.send('x'.repeat(1000))
+    }
     expect(await outcome).toMatchObject({ ended: 'upstream_reset' })
     expect(rig.cloud.last.state).toBe('closed')
+    expect(rig.faults).toEqual([expect.any(EventStreamFault)])
     expect(sink.text).toBe(start)
   })
 
@@ -170,8 +269,7 @@ describe('one stream for all', () => {
   })
 
   it('refuses an API user one stream too many with too_many_streams, and nobody else', async () => {
-    const limits = { heartbeatMs: 8000, eventBytes: 1000, recheckMs: 200, perUser: 1 }
-    const rig = streamsRig({ limits })
+    const rig = streamsRig({ limits: { ...limits, perUser: 1 } })
     const first = await rig.opened({ user: 'one' })
     await expect(rig.client({ user: 'one' }).outcome).rejects.toMatchObject({
       code: 'too_many_streams',

@@ -9,6 +9,7 @@ import { fakeDirectory } from '../../../kit/fakes.ts'
 import {
   aJudge,
   hears,
+  limits,
   mine,
   no,
   other,
@@ -318,8 +319,8 @@ describe('R9 a look-up that takes its time', () => {
 
   it('costs those who wait their streams where too much waits, and never pauses the cloud’s', async () => {
     const { directory, answer } = playedDirectory()
-    const limits = { heartbeatMs: 8000, eventBytes: 1_000_000, recheckMs: 200, perUser: 100 }
-    const rig = streamsRig({ directory, limits })
+    const large = { ...limits, eventBytes: 1_000_000 }
+    const rig = streamsRig({ directory, limits: large })
     rig.judges.set('group', inGroup('a')).set('plain', hears(mine))
     const group = await rig.opened({ user: 'group' })
     const plain = await rig.opened({ user: 'plain' })

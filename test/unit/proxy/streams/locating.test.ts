@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../../src/domain/problem.ts'
 import { maxWaitingBytes } from '../../../../src/proxy/streams/waiting.ts'
 import { fakeDirectory } from '../../../kit/fakes.ts'
-import { aJudge, mine, other, settled, streamsRig, yes } from '../../../kit/streams-rig.ts'
+import { aJudge, limits, mine, other, settled, streamsRig, yes } from '../../../kit/streams-rig.ts'
 
 const third = 'c'.repeat(24)
 
@@ -143,8 +143,8 @@ describe('the stream of an organization', () => {
 
   it('holds no more than its bound, and never pauses the cloud’s', async () => {
     const { directory, answer } = playedDirectory()
-    const limits = { heartbeatMs: 8000, eventBytes: 1_000_000, recheckMs: 200, perUser: 100 }
-    const rig = streamsRig({ directory, limits })
+    const large = { ...limits, eventBytes: 1_000_000 }
+    const rig = streamsRig({ directory, limits: large })
     rig.judges.set(
       'acme',
       aJudge(() => yes),

@@ -242,6 +242,21 @@ describe('reading lists within the budget', () => {
     expect(cloud.calls).toBe(20)
   })
 
+  it('makes each call for those who wait by then', async () => {
+    const cloud = new FakeCloud(aFleet(700))
+    const gate = aGate()
+    cloud.before = (query) => (query.get('page') === '1' ? gate.passed : undefined)
+    const { lists, paid } = theLists(cloud)
+    const first = lists.view(aQuestion(), { user: 'acme' })
+    await settle()
+    expect(paid).toEqual(['acme'])
+    const second = lists.view(aQuestion(), { user: 'site' })
+    gate.open()
+    await Promise.all([first, second])
+    expect(paid.filter((user) => user === 'acme')).toHaveLength(7)
+    expect(paid.filter((user) => user === 'site')).toHaveLength(6)
+  })
+
   it('asks for six pages of a list at a time', async () => {
     const cloud = new FakeCloud(aFleet(2000))
     const gate = aGate()

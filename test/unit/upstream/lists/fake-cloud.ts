@@ -177,14 +177,19 @@ export function theLists(
   overrides: Partial<FleetListsOptions['limits']> = {},
 ) {
   const time = new FakeTime()
+  const paid: string[] = []
   const lists = createFleetLists({
-    send: cloud.send,
+    send: (request, users, signal) => {
+      for (const user of users) paid.push(user)
+      return cloud.send(request, signal)
+    },
     clock: time.clock,
     after: time.after,
     resources,
     limits: { ...limits, ...overrides },
   })
-  return { lists, time }
+  /** `paid`: for whom each call was made. */
+  return { lists, time, paid }
 }
 
 export const names = (view: ListView) =>

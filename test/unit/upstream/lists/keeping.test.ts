@@ -490,12 +490,12 @@ describe('the ration of pages', () => {
     expect(await code(lists.view(filtered('e'), options))).toBe('rationed')
   })
 
-  it('is spent on each id of a pick', async () => {
+  it('is spent on each id that is picked', async () => {
     const cloud = new FakeCloud(aFleet(10))
     const { lists } = theLists(cloud, { pagesPerMinute: 2 })
-    const ids = aFleet(10).map((_, at) => idOf(at))
-    expect((await lists.pick(aQuestion(), ids, 'deviceId', options)).items).toHaveLength(10)
-    expect(await code(lists.pick(aQuestion(), [idOf(11)], 'deviceId', options))).toBe('rationed')
+    const pick = (at: number) => lists.pick(aQuestion(), idOf(at), 'deviceId', options)
+    for (let at = 0; at < 10; at += 1) expect((await pick(at)).items).toHaveLength(1)
+    expect(await code(pick(11))).toBe('rationed')
   })
 })
 

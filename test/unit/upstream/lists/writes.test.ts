@@ -414,107 +414,84 @@ describe('touches', () => {
 })
 
 describe('pick', () => {
-  const ids = [idOf(5), idOf(2), idOf(4000), idOf(9)]
+  const pickFrom = (cloud: FakeCloud) => {
+    const made = theLists(cloud)
+    const pick = (at: number, question = aQuestion()) =>
+      made.lists.pick(question, idOf(at), 'deviceId', options)
+    return { ...made, pick }
+  }
 
-  it('asks for each id alone, beside the question’s filters, and keeps their order', async () => {
+  it('asks for the id alone, beside the question’s filters', async () => {
     const cloud = new FakeCloud(
       aFleet(10).map((one) => ({ ...one, owner: `o${String(one['name'])}` })),
     )
-    const { lists } = theLists(cloud)
-    const question = aQuestion({ query: [{ key: 'groups', value: 'a' }] })
-    const view = await lists.pick(question, ids, 'deviceId', options)
-    expect(names(view)).toEqual(['d5', 'd2', 'd9'])
-    expect(cloud.targets.toSorted()).toEqual(
-      ids.map((id) => `${path}?groups=a&deviceId=${id}&perPage=100&page=1`).toSorted(),
-    )
-    expect([...(view.sides[0]?.keys() ?? [])]).toEqual(['od5', 'od2', 'od9'])
+    const { pick } = pickFrom(cloud)
+    const view = await pick(5, aQuestion({ query: [{ key: 'groups', value: 'a' }] }))
+    expect(names(view)).toEqual(['d5'])
+    expect(cloud.targets).toEqual([`${path}?groups=a&deviceId=${idOf(5)}&perPage=100&page=1`])
+    expect([...(view.sides[0]?.keys() ?? [])]).toEqual(['od5'])
     expect(JSON.parse(view.root)).toMatchObject({ devices: [], customers: [], ok: true })
-    expect(view.calls).toBe(4)
+    expect(view.calls).toBe(1)
+    expect(names(await pick(4000))).toEqual([])
   })
 
   it('takes only the item that was asked for', async () => {
     const cloud = new FakeCloud([])
     cloud.before = () => json({ devices: aFleet(10), meta: { total_pages: 1 } })
-    const { lists } = theLists(cloud)
-    expect(names(await lists.pick(aQuestion(), ids, 'deviceId', options))).toEqual([
-      'd5',
-      'd2',
-      'd9',
-    ])
+    const { lists, pick } = pickFrom(cloud)
+    expect(names(await pick(5))).toEqual(['d5'])
+    expect(names(await pick(4000))).toEqual([])
     // Nor is it taken for the list that a client would ask for with this filter.
     const filtered = aQuestion({ query: [{ key: 'deviceId', value: idOf(5) }] })
     expect((await lists.view(filtered, options)).items).toHaveLength(10)
   })
 
-  it('asks for six at a time', async () => {
-    const cloud = new FakeCloud(aFleet(50))
-    const gate = aGate()
-    cloud.before = () => gate.passed
-    const { lists } = theLists(cloud)
-    const all = aFleet(50).map((_, at) => idOf(at))
-    const picked = lists.pick(aQuestion(), all, 'deviceId', options)
-    await settle()
-    expect(cloud.calls).toBe(6)
-    gate.open()
-    expect((await picked).items).toHaveLength(50)
+  it('asks once for all who ask at once', async () => {
+    const cloud = new FakeCloud(aFleet(10))
+    const { pick } = pickFrom(cloud)
+    const views = await Promise.all([pick(1), pick(1), pick(2)])
+    expect(views.map((view) => names(view))).toEqual([['d1'], ['d1'], ['d2']])
+    expect(cloud.calls).toBe(2)
   })
 
   it('keeps what it was told, by the same ages', async () => {
     const cloud = new FakeCloud(aFleet(10))
-    const { lists, time } = theLists(cloud)
-    await lists.pick(aQuestion(), ids, 'deviceId', options)
+    const { time, pick } = pickFrom(cloud)
+    await pick(5)
     await time.pass(10_000)
-    const view = await lists.pick(aQuestion(), [idOf(5), idOf(6)], 'deviceId', options)
-    expect(cloud.calls).toBe(5)
+    const view = await pick(5)
+    expect(cloud.calls).toBe(1)
     expect(time.ms - view.atMs).toBe(10_000)
     await time.pass(20_000)
-    await lists.pick(aQuestion(), [idOf(5), idOf(6)], 'deviceId', options)
-    expect(cloud.calls).toBe(6)
+    await pick(5)
+    expect(cloud.calls).toBe(2)
   })
 
   it('asks again for a device that was written, and for no other', async () => {
     const cloud = new FakeCloud(aFleet(10))
-    const { lists } = theLists(cloud)
-    await lists.pick(aQuestion(), ids, 'deviceId', options)
+    const { lists, pick } = pickFrom(cloud)
+    await pick(2)
+    await pick(5)
     cloud.devices[2] = { ...aDevice(2), name: 'new' }
     lists.touched(device(2), devicePath(2), 'device')
-    expect(names(await lists.pick(aQuestion(), ids, 'deviceId', options))).toEqual([
-      'd5',
-      'new',
-      'd9',
-    ])
-    expect(cloud.calls).toBe(5)
+    expect([names(await pick(2)), names(await pick(5))]).toEqual([['new'], ['d5']])
+    expect(cloud.calls).toBe(3)
     lists.touched(place, path, 'place')
-    await lists.pick(aQuestion(), ids, 'deviceId', options)
-    expect(cloud.calls).toBe(9)
+    await pick(2)
+    await pick(5)
+    expect(cloud.calls).toBe(5)
   })
 
-  it('asks nothing for nothing, and each id once', async () => {
+  it('fails where its call does', async () => {
     const cloud = new FakeCloud(aFleet(10))
-    const { lists } = theLists(cloud)
-    const view = await lists.pick(aQuestion(), [], 'deviceId', options)
-    expect(view).toMatchObject({ items: [], root: '{"devices":[]}', calls: 0 })
-    expect(cloud.calls).toBe(0)
-    await lists.pick(aQuestion(), [idOf(1), idOf(1)], 'deviceId', options)
-    expect(cloud.calls).toBe(1)
-  })
-
-  it('fails whole where one of its calls does', async () => {
-    const cloud = new FakeCloud(aFleet(10))
-    cloud.before = (query) => (query.get('deviceId') === idOf(2) ? json({}, 503) : undefined)
-    const { lists } = theLists(cloud)
-    await expect(lists.pick(aQuestion(), ids, 'deviceId', options)).rejects.toMatchObject({
-      status: 503,
-    })
+    cloud.before = () => json({}, 503)
+    await expect(pickFrom(cloud).pick(2)).rejects.toMatchObject({ status: 503 })
   })
 
   it('does not ask twice by one filter', async () => {
     const cloud = new FakeCloud(aFleet(10))
-    const { lists } = theLists(cloud)
     const question = aQuestion({ query: [{ key: 'deviceId', value: idOf(1) }] })
-    await expect(lists.pick(question, ids, 'deviceId', options)).rejects.toMatchObject({
-      code: 'internal',
-    })
+    await expect(pickFrom(cloud).pick(5, question)).rejects.toMatchObject({ code: 'internal' })
     expect(cloud.calls).toBe(0)
   })
 })
