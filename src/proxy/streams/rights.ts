@@ -7,6 +7,7 @@ import type { PolicyEngine } from '../../policy/policy-engine.ts'
 import type { Tokens } from '../../store/tokens.ts'
 import type { Decide } from '../decide.ts'
 import type { Served } from '../enforce.ts'
+import { askAgain, endedBy } from '../open-token.ts'
 import type { Listening } from './listening.ts'
 
 export type RightsParts = {
@@ -29,6 +30,7 @@ export function createRecheck(parts: RightsParts): Recheck {
     const { principal, asked, context } = listening.served
     const nowMs = clock.monotonic()
     askOfToken(listening, nowMs)
+    if (!listening.sink.open) return
     const due = listening.judge.timed && nowMs - listening.decidedAtMs >= timedMs
     if (listening.revision === policy.revision && !due) return
     listening.revision = policy.revision
@@ -45,15 +47,12 @@ export function createRecheck(parts: RightsParts): Recheck {
 
   /** Never twice at once: while the store is read again, `watch` counts how long that takes. */
   function askOfToken(listening: Listening, nowMs: number): void {
-    if (listening.askingSinceMs !== undefined) return
-    const asked = tokens.recheck(listening.served.principal)
-    if (!(asked instanceof Promise)) return
-    listening.askingSinceMs = nowMs
-    asked.then(
-      () => {
-        listening.askingSinceMs = undefined
-      },
-      (thrown: unknown) => listening.sink.end(endedBy(thrown)),
+    const { served, sink } = listening
+    askAgain(
+      listening,
+      nowMs,
+      () => tokens.recheck(served.principal),
+      (thrown) => sink.end(endedBy(thrown)),
     )
   }
 
@@ -87,18 +86,4 @@ export function judgeOf(policy: Pick<PolicyEngine, 'items'>, served: Served, atM
 
 function endUnlessAllowed({ sink }: Listening, decision: Decision): void {
   if (decision.outcome === 'deny') sink.end(decision.reason)
-}
-
-/** What a stream is ended as when its token is refused. */
-export function endedBy(thrown: unknown): string {
-  const { code } = Problem.from(thrown)
-  switch (code) {
-    case 'invalid_token':
-    case 'missing_token':
-      return 'revoked'
-    case 'expired_token':
-      return 'expired'
-    default:
-      return code
-  }
 }

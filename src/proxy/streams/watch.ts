@@ -2,6 +2,7 @@
 
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../domain/clock.ts'
+import { isAskedTooLong, tickMs } from '../open-token.ts'
 import type { Hub } from './hub.ts'
 import type { Listening } from './listening.ts'
 import type { Recheck } from './rights.ts'
@@ -23,10 +24,6 @@ const stuckMs = 60_000
 const progressMs = 60_000
 /** As long as the audit log may be unwritable before nothing is served any more. */
 const auditGraceMs = 2_000
-/** As long as the store may take over a token: with a look each `tickMs` a second at most. */
-const storeMs = 700
-/** Looks at least so often, however seldom rights are checked. */
-const tickMs = 250
 
 const heartbeat = Buffer.from(':\n\n')
 
@@ -84,9 +81,7 @@ export function createWatch(parts: WatchParts): Disposable {
   }
 
   function tend(listening: Listening, nowMs: number): void {
-    if (nowMs - (listening.askingSinceMs ?? nowMs) >= storeMs) {
-      return listening.sink.end('store_unavailable')
-    }
+    if (isAskedTooLong(listening, nowMs)) return listening.sink.end('store_unavailable')
     if (listening.stuckMs(nowMs) >= stuckMs) return listening.sink.end('slow_reader')
     if (nowMs - listening.wroteAtMs >= limits.heartbeatMs) listening.write(heartbeat, nowMs)
     if (nowMs - listening.progressAtMs < progressMs) return
