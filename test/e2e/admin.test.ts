@@ -390,9 +390,21 @@ describe('the gate', () => {
       drift: false,
       store: { kind: 'sqlite' },
       audit: { healthy: true },
-      quota: { left: 9_000 },
+      quota: { left: 9_000, users: [{ user: 'elsewhere' }] },
     })
     const health = await rig.agent.get('/health').expect(200)
     expect(health.body).toEqual({ status: 'ok' })
+  })
+
+  it('does not say to an operator of one product who else uses the quota', async () => {
+    const made = await rig.agent
+      .post('/api/operators')
+      .set(as(owner))
+      .send({ name: 'otto', role: 'viewer', product: '12345' })
+      .expect(201)
+    rig.plain.push(made.body.token)
+    const { body } = await rig.agent.get('/api/status').set(as(made.body.token)).expect(200)
+    expect(body.quota).toEqual({ left: 9_000 })
+    expect(JSON.stringify(body)).not.toContain('elsewhere')
   })
 })

@@ -133,7 +133,7 @@ export async function startAdmin(options: AdminRigOptions = {}) {
     warnBeforeMs: 7 * day,
     observeUntilMs: options.observeUntilMs,
     replica: { name: 'here', boot: 'b00t' },
-    quota: () => ({ left: 9_000 }),
+    quota: () => ({ left: 9_000, users: [{ user: 'elsewhere', used: 1 }] }),
     limits: {
       ...{ headersTimeoutMs: 10_000, requestTimeoutMs: 30_000, keepAliveTimeoutMs: 5_000 },
       ...{ maxHeaderBytes: 16_384, maxConnections: 100 },

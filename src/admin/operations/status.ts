@@ -118,11 +118,17 @@ export function statusOperation(parts: StatusParts): Operation {
           })),
           gone: gone.map(toReplica),
         },
-        ...(quota !== undefined && { quota: { ...quota } }),
+        ...(quota !== undefined && { quota: toQuota(quota, operator.product) }),
       }
       return { status: 200, body }
     },
   }
+}
+
+/** Who used how much of it is for those who may see all API users. */
+function toQuota(quota: Readonly<Record<string, unknown>>, product: string | undefined) {
+  const { users, ...shared } = quota
+  return product === undefined ? { ...shared, users } : shared
 }
 
 /** Nothing of what is behind the port. */
